@@ -1,0 +1,113 @@
+# mxkeep: the only build file; works under GNU make (4 or newer) and bmake.
+#
+#	make			the programs, in bin/
+#	make check		all tests (sh tests/run)
+#	make demo		the main job on real mail (sh contrib/demo)
+#	make bench		accept and flush rates beside Postfix
+#	make lint		compilers' warnings as errors, manuals, style
+#	make install		PREFIX, DESTDIR, SBINDIR, MANDIR
+#
+# CFLAGS, CPPFLAGS, LDFLAGS and LDLIBS are the user's.
+
+CC =		cc
+CFLAGS =	-O2 -g
+PREFIX =	/usr/local
+SBINDIR =	$(PREFIX)/sbin
+MANDIR =	$(PREFIX)/share/man
+SYSCONFDIR =	/etc/mxkeep
+INSTALL =	install
+
+# The floors, lowest first: a file includes only headers that stand on a
+# floor below its own (tests/cli/floors.t keeps it so).
+GROUND =	log deadline plain
+FLOOR1 =	stream dot addr reply header duration row
+FLOOR2 =	conf msgid envelope domain spool
+FLOOR3 =	peer dns route hosts
+FLOOR4 =	smtp_server smtp_client dsn deliver
+LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
+
+PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire
+MAN5 =		man/mx-spool.5 man/mxkeep.conf.5
+MAN7 =		man/mxkeep.7
+MAN1 =		man/mx-check.1
+MAN8 =		man/mx-receive.8 man/mx-queue.8 man/mx-flush.8 man/mx-expire.8
+
+STD =		-std=c11 -D_GNU_SOURCE -DLIBBSD_OPENBSD_VIS \
+		-DSYSCONFDIR='"$(SYSCONFDIR)"'
+WARN =		-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
+		-Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum
+HARDEN =	-fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
+		-D_FORTIFY_SOURCE=2
+HARDEN_LD =	-pie -Wl,-z,relro,-z,now
+BSD_CFLAGS !=	pkg-config --cflags libbsd-overlay
+BSD_LIBS !=	pkg-config --libs libbsd-overlay
+DNS_CFLAGS !=	pkg-config --cflags ldns libidn2
+DNS_LIBS !=	pkg-config --libs ldns libidn2
+# Empty in a release; the tests' sanitizer builds set it.
+EXTRA =
+
+COMPILE =	$(CC) $(STD) $(WARN) $(HARDEN) $(BSD_CFLAGS) $(DNS_CFLAGS) \
+		$(CPPFLAGS) $(CFLAGS) $(EXTRA)
+LINK =		$(CC) $(CFLAGS) $(EXTRA) $(HARDEN_LD) $(LDFLAGS)
+
+LIBOBJ =	$(LIB:%=lib/%.o)
+HEADERS =	$(LIB:%=lib/%.h)
+
+all: $(PROGRAMS)
+
+.SUFFIXES: .c .o
+.c.o:
+	$(COMPILE) -Ilib -c -o $@ $<
+
+# A full build takes seconds, so every object depends on every header.
+$(LIBOBJ): $(HEADERS)
+
+lib/libmx.a: $(LIBOBJ)
+	rm -f $@
+	ar rcsD $@ $(LIBOBJ)
+
+# What each program is linked with says what it may do: only those that ask
+# the DNS bring libldns in, and an exec of mx-receive stays cheap.
+bin/mx-receive: bin/mx-receive.c lib/libmx.a
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+bin/mx-queue: bin/mx-queue.c lib/libmx.a
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+bin/mx-expire: bin/mx-expire.c lib/libmx.a
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+bin/mx-flush: bin/mx-flush.c lib/libmx.a
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-flush.c lib/libmx.a $(DNS_LIBS) $(BSD_LIBS) $(LDLIBS)
+bin/mx-check: bin/mx-check.c lib/libmx.a
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-check.c lib/libmx.a $(DNS_LIBS) $(BSD_LIBS) $(LDLIBS)
+
+check:
+	sh tests/run
+
+demo:
+	sh contrib/demo
+
+bench: all
+	sh tests/bench/run
+
+lint: all
+	sh tests/lint
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 \
+	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+	    $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
+	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
+
+uninstall:
+	cd $(DESTDIR)$(SBINDIR) && rm -f $(PROGRAMS:bin/%=%)
+	cd $(DESTDIR)$(MANDIR) && rm -f $(MAN1:man/%=man1/%) \
+	    $(MAN5:man/%=man5/%) $(MAN7:man/%=man7/%) $(MAN8:man/%=man8/%)
+
+clean:
+	rm -f $(PROGRAMS) lib/*.o lib/libmx.a
+	rm -rf build
+
+.PHONY: all check demo bench lint install uninstall clean

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_CONF_H
+#define MX_CONF_H
+
+#include <sys/socket.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+/*
+ * DIR/mxkeep.conf and DIR/domains/NAME: lines "key value", # comments.
+ * mxkeep.conf(5) documents every key and default.  Nothing is reloaded.
+ */
+
+#define CONF_DIR	SYSCONFDIR
+#define CONF_LIST_MAX	16		/* resolvers, self, hops of a route */
+#define CONF_ERROR_MAX	512
+
+struct conf_hop {			/* one of "route HOST[:PORT] ..." */
+	char host[ADDR_DOMAIN_MAX + 1];	/* a name, or an address unbracketed */
+	int port;			/* 0: the key "port" */
+};
+
+/* May stand in mxkeep.conf, as a default, and in a domain's file. */
+struct settings {
+	struct conf_hop route[CONF_LIST_MAX];
+	int nroute;
+	int64_t expire;			/* seconds */
+	bool bounce;
+	int64_t keep;			/* seconds; 0: keep no copies */
+	int64_t sessions;
+	double rate;			/* messages a second; 0: no limit */
+};
+
+struct conf_timeouts {			/* milliseconds */
+	/* mx-flush (RFC 5321 4.5.3.2) */
+	int64_t connect, greeting, helo, mail, rcpt, data, block, dot, quit;
+	int64_t dns;			/* one set of lookups */
+	/* mx-receive */
+	int64_t command, receive, session;
+};
+
+struct conf {
+	char dir[PATH_MAX];
+	char hostname[ADDR_DOMAIN_MAX + 1];
+	char spool[PATH_MAX];
+	struct sockaddr_storage resolver[CONF_LIST_MAX];
+	int nresolver;			/* 0: resolv.conf */
+	int port;
+	struct sockaddr_storage source[2];	/* ss_family 0: any */
+	char postmaster[ADDR_MAX + 1];	/* default postmaster@hostname */
+	char self_name[CONF_LIST_MAX][ADDR_DOMAIN_MAX + 1];
+	int nself_name;
+	struct sockaddr_storage self_addr[CONF_LIST_MAX];	/* port 0 */
+	int nself_addr;
+	int64_t max_size;		/* octets; 0: no limit */
+	int64_t max_recipients;
+	int64_t max_sessions, max_sessions_per_client;
+	char tls_certificate[PATH_MAX], tls_key[PATH_MAX];
+	struct conf_timeouts timeout;
+	struct settings defaults;
+};
+
+/* The defaults alone, hostname from the system. */
+void conf_init(struct conf *c);
+
+/*
+ * Reads DIR/mxkeep.conf (which may be missing if DIR/domains is there).
+ * Returns 0, or -1 with "file:line: what was expected" in ERROR
+ * (CONF_ERROR_MAX bytes).
+ */
+int conf_load(struct conf *c, const char *dir, char *error);
+
+enum conf_match {
+	CONF_NO,	/* not one of ours */
+	CONF_YES,
+	CONF_BROKEN	/* its file cannot be read: ERROR says why; try later */
+};
+
+/*
+ * Is DOMAIN (as addr_domain left it) backed up here?  Looks for its own
+ * file, then for ".parent" of each parent, nearest first; the defaults
+ * apply where the file is silent.  SETTINGS is filled for CONF_NO too, with
+ * the defaults.  FILE, if not NULL, gets the name of the file (ADDR_DOMAIN_MAX + 2).
+ */
+enum conf_match conf_domain(const struct conf *c, const char *domain,
+    struct settings *settings, char *file, char *error);
+
+/*
+ * Calls FN for each file of DIR/domains in order of name, with the leading
+ * dot where there is one.  Returns 0 or the first non-zero answer of FN; -1
+ * with errno when the directory cannot be read.
+ */
+int conf_domains(const struct conf *c, int (*fn)(const char *name, void *arg),
+    void *arg);
+
+/* True if ADDR is a name of ours: hostname or one of "self". */
+bool conf_is_self(const struct conf *c, const char *name);
+
+#endif

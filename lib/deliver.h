@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_DELIVER_H
+#define MX_DELIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "dns.h"
+#include "hosts.h"
+#include "spool.h"
+
+/*
+ * One domain of one flush: lock, route, one probe, and only if a better host
+ * answers, its messages, oldest first.
+ */
+
+struct deliver_args {
+	const struct conf *conf;
+	struct spool *spool;
+	struct dns *dns;
+	struct hosts *hosts;
+	bool dry;		/* -n: look, connect, deliver nothing */
+	const char *const *ids;	/* only these; NULL: all */
+	/* Told after each message; may be NULL. */
+	void (*progress)(void *arg, const char *domain, size_t done,
+	    size_t total);
+	void *progress_arg;
+};
+
+struct deliver_count {
+	size_t delivered;	/* messages that left, all recipients */
+	size_t failed;		/* messages with a recipient refused for good */
+	size_t deferred;	/* messages that still wait */
+	size_t unread;		/* could not be opened or parsed: kept */
+	bool busy;		/* another flusher has the domain */
+	bool waiting;		/* something waits after the run */
+};
+
+/*
+ * 0, or -1 when our own side is broken (logged): the spool cannot be read,
+ * the configuration of the domain is wrong.  No outcome of DNS or of a peer
+ * is an error.
+ */
+int deliver_domain(const struct deliver_args *args, const char *domain,
+    struct deliver_count *count);
+
+#endif

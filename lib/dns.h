@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_DNS_H
+#define MX_DNS_H
+
+#include <sys/socket.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+/*
+ * Questions to recursive resolvers over a transport of our own (DESIGN of
+ * the reasons: libldns builds and parses packets, it never carries them).
+ * Blocks at most until the caller's deadline, however many questions.
+ */
+
+enum dns_type {			/* numbers of the registry */
+	DNS_A = 1,
+	DNS_CNAME = 5,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28,
+	DNS_TLSA = 52
+};
+
+/* Five outcomes that are never confused. */
+enum dns_outcome {
+	DNS_DATA,
+	DNS_NODATA,	/* the name exists, not with this type */
+	DNS_NXDOMAIN,
+	DNS_TEMPFAIL,	/* no usable answer in time; SERVFAIL, REFUSED */
+	DNS_BOGUS	/* the resolver says that validation failed */
+};
+
+struct dns_record {
+	enum dns_type type;
+	char owner[ADDR_DOMAIN_MAX + 1];	/* lower case, no final dot */
+	uint32_t ttl;
+	uint16_t preference;			/* MX */
+	char host[ADDR_DOMAIN_MAX + 1];		/* MX, CNAME; "" is the root */
+	struct sockaddr_storage addr;		/* A, AAAA; port 0 */
+	unsigned char *data;	/* RDATA of other types */
+	size_t datalen;
+};
+
+struct dns_query {
+	/* asked */
+	char name[ADDR_DOMAIN_MAX + 1];	/* A-labels, no final dot */
+	enum dns_type type;
+	/* answered; free with dns_query_clear */
+	enum dns_outcome outcome;
+	bool secure;		/* AD, from a resolver that is believed */
+	char why[160];		/* of TEMPFAIL and BOGUS, plain text */
+	char canonical[ADDR_DOMAIN_MAX + 1];	/* after CNAMEs */
+	struct dns_record *rr;	/* the type asked for, at canonical */
+	size_t nrr;
+	char *answer;		/* answer section as dig prints it, a record
+				   a line, "" if none */
+};
+
+struct dns;
+
+/*
+ * The N resolvers of RESOLVER, or with N 0 those of the file RESOLV_CONF
+ * (NULL for /etc/resolv.conf), "options" included.  NULL with errno.
+ */
+struct dns *dns_open(const struct sockaddr_storage *resolver, int n,
+    const char *resolv_conf);
+void dns_close(struct dns *d);
+
+/* Believe the AD bit of any resolver, on the operator's word. */
+void dns_trust_ad(struct dns *d);
+
+void dns_query_init(struct dns_query *q, const char *name, enum dns_type type);
+void dns_query_clear(struct dns_query *q);
+
+/*
+ * Asks all N at once and returns when each has its outcome, at DEADLINE at
+ * the latest (deadline.h).  Names that are no DNS names are DNS_NXDOMAIN
+ * without a question; out of memory or sockets is DNS_TEMPFAIL.
+ */
+void dns_lookup(struct dns *d, struct dns_query *q, size_t n, int64_t deadline);
+
+/*
+ * A domain as people write it (final dot, upper case, U-labels) as A-labels
+ * into OUT (ADDR_DOMAIN_MAX + 1).  False with the reason in *WHY.
+ */
+bool dns_to_ascii(char *out, const char *text, const char **why);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_DSN_H
+#define MX_DSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf.h"
+#include "spool.h"
+
+/*
+ * Reports to senders (RFC 3464, 3461, 6522): one a message, on all its
+ * recipients that failed, spooled under the sender's domain from <>.
+ */
+
+enum dsn_reason {
+	DSN_REFUSED,	/* the primary's permanent reply */
+	DSN_EXPIRED	/* its lifetime ended */
+};
+
+enum dsn_result {
+	DSN_SENT,
+	DSN_NONE,	/* not to be told: null sender, or no domain to send
+			   to; nothing more to do */
+	DSN_LATER	/* could not be spooled: errno; try again */
+};
+
+/*
+ * Reports on the recipients of M with status FAILED (for DSN_EXPIRED also
+ * those PENDING), then marks them REPORTED, durably.  Safe to call again
+ * after a crash: the report's id is planned on disk first, so that none is
+ * sent twice.
+ */
+enum dsn_result dsn_send(const struct conf *c, struct spool *sp,
+    struct spool_message *m, enum dsn_reason reason);
+
+#endif

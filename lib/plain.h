@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_PLAIN_H
+#define MX_PLAIN_H
+
+#include <stddef.h>
+
+/*
+ * Text from strangers made plain: everything but printable ASCII becomes an
+ * escape of vis(3) (VIS_CSTYLE, octal), so that it can neither move a
+ * terminal's cursor nor forge a second log line or field.  Spaces stay.
+ */
+
+/* Writes at most SIZE - 1 bytes and a NUL, never half an escape.  Returns BUF. */
+char *plain(char *buf, size_t size, const char *text);
+char *plain_mem(char *buf, size_t size, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_SMTP_SERVER_H
+#define MX_SMTP_SERVER_H
+
+#include "conf.h"
+#include "peer.h"
+#include "spool.h"
+#include "stream.h"
+
+/*
+ * An SMTP receiver (RFC 5321) that takes mail for configured domains into
+ * the spool.  The catalogue of its replies stands on top of smtp_server.c.
+ */
+
+struct smtp_server_args {
+	const struct conf *conf;
+	struct spool *spool;
+	const struct peer *peer;
+	struct stream *stream;
+};
+
+enum smtp_server_end {
+	SMTP_SERVER_QUIT,	/* QUIT, or the client left between messages */
+	SMTP_SERVER_LOST,	/* the connection broke or ran out of time */
+	SMTP_SERVER_BROKEN	/* our spool or configuration: exit 75 or 78 */
+};
+
+/*
+ * Serves one connection, greeting to end.  Blocks as long as the conf's
+ * time-outs allow, never longer than its "session".
+ */
+enum smtp_server_end smtp_serve(const struct smtp_server_args *args);
+
+/* "421 4.3.5 ..." to a client of a receiver whose configuration is broken. */
+void smtp_serve_refusal(struct stream *stream, const char *hostname);
+
+#endif
