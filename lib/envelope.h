@@ -15,7 +15,7 @@
  */
 
 #define ENVELOPE_MAX	(4 * 1024 * 1024)
-#define ENVELOPE_STATE	19	/* offset in the file of the message's state */
+#define ENVELOPE_STATE	24	/* offset in the file of the state below */
 
 enum envelope_state {
 	ENVELOPE_WHOLE = '-',

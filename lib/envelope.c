@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: ISC */
+#include "envelope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "header.h"
+
+#define FIRST		"Mx-Envelope: 1 00000000 -\r\n"
+#define FIRST_LENGTH	15	/* offset of the length's eight digits */
+#define FIRST_STATE	24
+#define FIRST_SIZE	(sizeof(FIRST) - 1)
+
+_Static_assert(FIRST_STATE == ENVELOPE_STATE, "the header tells where");
+
+void
+envelope_init(struct envelope *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->state = ENVELOPE_WHOLE;
+}
+
+void
+envelope_clear(struct envelope *e)
+{
+	for (size_t i = 0; i < e->nrcpt; i++) {
+		free(e->rcpt[i].address);
+		free(e->rcpt[i].params);
+	}
+	free(e->rcpt);
+	free(e->sender);
+	free(e->params);
+	envelope_init(e);
+}
+
+/* What could break a line, or end a path, must never get into the file. */
+static bool
+is_clean(const char *text)
+{
+	return text[strcspn(text, "\r\n")] == '\0';
+}
+
+int
+envelope_set_sender(struct envelope *e, const char *address,
+    const char *params)
+{
+	char *a, *p;
+
+	if (!is_clean(address) || !is_clean(params))
+		return -1;
+	a = strdup(address);
+	p = strdup(params);
+	if (a == NULL || p == NULL) {
+		free(a);
+		free(p);
+		return -1;
+	}
+	free(e->sender);
+	free(e->params);
+	e->sender = a;
+	e->params = p;
+	return 0;
+}
+
+int
+envelope_add(struct envelope *e, const char *address, const char *params)
+{
+	struct recipient *r;
+
+	if (!is_clean(address) || !is_clean(params))
+		return -1;
+	/* Grows by doubling at powers of two. */
+	if ((e->nrcpt & (e->nrcpt - 1)) == 0) {
+		r = reallocarray(e->rcpt, e->nrcpt == 0 ? 1 : e->nrcpt * 2,
+		    sizeof(*r));
+		if (r == NULL)
+			return -1;
+		e->rcpt = r;
+	}
+	r = &e->rcpt[e->nrcpt];
+	r->address = strdup(address);
+	r->params = strdup(params);
+	r->status = RCPT_PENDING;
+	r->where = 0;
+	if (r->address == NULL || r->params == NULL) {
+		free(r->address);
+		free(r->params);
+		return -1;
+	}
+	e->nrcpt++;
+	return 0;
+}
+
+/* A field is left out where there is nothing to say. */
+static void
+field(FILE *f, const char *name, const char *value)
+{
+	if (*value != '\0' && is_clean(value))
+		fprintf(f, "%s: %s\r\n", name, value);
+}
+
+static void
+path(FILE *f, const char *name, const char *address, const char *params)
+{
+	fprintf(f, "%s<%s>%s%s\r\n", name, address, *params != '\0' ? " " : "",
+	    params);
+}
+
+static void
+print_fields(struct envelope *e, FILE *f)
+{
+	char date[HEADER_DATE_MAX];
+	static const char rcpt[] = "Mx-Recipient: ";
+	long where;
+
+	header_rfc3339(date, e->arrived);
+	fputs(FIRST, f);
+	fprintf(f, "Mx-Arrived: %lld %s\r\n", (long long)e->arrived, date);
+	field(f, "Mx-Domain", e->domain);
+	field(f, "Mx-Client", e->client_addr);
+	field(f, "Mx-Client-Name", e->client_name);
+	field(f, "Mx-Helo", e->helo);
+	field(f, "Mx-Protocol", e->protocol);
+	field(f, "Mx-Tls", e->tls);
+	path(f, "Mx-Sender: ", e->sender, e->params);
+	for (size_t i = 0; i < e->nrcpt; i++) {
+		where = ftell(f);
+		e->rcpt[i].where = (size_t)where + sizeof(rcpt) - 1;
+		fprintf(f, "%s%c ", rcpt, e->rcpt[i].status);
+		path(f, "", e->rcpt[i].address, e->rcpt[i].params);
+	}
+	fputs("Mx-End: 1\r\n", f);
+}
+
+char *
+envelope_print(struct envelope *e, size_t *len)
+{
+	char *buf = NULL, digits[9];
+	size_t size = 0;
+	FILE *f;
+	int n;
+
+	if ((f = open_memstream(&buf, &size)) == NULL)
+		return NULL;
+	print_fields(e, f);
+	if (fclose(f) != 0 || size > ENVELOPE_MAX) {
+		free(buf);
+		return NULL;
+	}
+	n = snprintf(digits, sizeof(digits), "%08zu", size);
+	if (n != 8) {
+		free(buf);
+		return NULL;
+	}
+	memcpy(buf + FIRST_LENGTH, digits, 8);
+	buf[FIRST_STATE] = (char)e->state;
+	e->length = *len = size;
+	return buf;
+}
+
+/* The first line: state and length.  False if it is not one. */
+static bool
+parse_first(struct envelope *e, const char *buf)
+{
+	e->length = 0;
+	if (memcmp(buf, FIRST, FIRST_LENGTH) != 0 ||
+	    memcmp(buf + FIRST_STATE + 1, "\r\n", 2) != 0 ||
+	    buf[FIRST_STATE - 1] != ' ')
+		return false;
+	for (int i = 0; i < 8; i++) {
+		char c = buf[FIRST_LENGTH + i];
+
+		if (c < '0' || c > '9')
+			return false;
+		e->length = e->length * 10 + (size_t)(c - '0');
+	}
+	if (buf[FIRST_STATE] != ENVELOPE_WHOLE &&
+	    buf[FIRST_STATE] != ENVELOPE_VOID)
+		return false;
+	e->state = (enum envelope_state)buf[FIRST_STATE];
+	return e->length >= FIRST_SIZE && e->length <= ENVELOPE_MAX;
+}
+
+/*
+ * Splits "<address> params" in place.  The address may hold '>' within
+ * quotes, so its end is the last '>' before a space or the end.
+ */
+static bool
+split_path(char *text, char **address, char **params)
+{
+	char *p;
+	bool quoted = false;
+
+	if (*text++ != '<')
+		return false;
+	for (p = text; *p != '\0' && (quoted || *p != '>'); p++) {
+		if (quoted && *p == '\\' && p[1] != '\0')
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+	}
+	if (*p != '>' || (p[1] != '\0' && p[1] != ' '))
+		return false;
+	*address = text;
+	*params = p[1] == ' ' ? p + 2 : p + 1;
+	*p = '\0';
+	return true;
+}
+
+static bool
+parse_recipient(struct envelope *e, char *value, size_t where)
+{
+	char *address, *params;
+	char status = value[0];
+
+	if (status != RCPT_PENDING && status != RCPT_DELIVERED &&
+	    status != RCPT_FAILED && status != RCPT_REPORTED)
+		return false;
+	if (value[1] != ' ' || !split_path(value + 2, &address, &params) ||
+	    *address == '\0' || envelope_add(e, address, params) == -1)
+		return false;
+	e->rcpt[e->nrcpt - 1].status = (enum rcpt_status)status;
+	e->rcpt[e->nrcpt - 1].where = where;
+	return true;
+}
+
+static bool
+copy(char *dst, size_t size, const char *src)
+{
+	return strlcpy(dst, src, size) < size;
+}
+
+/* One field; WHERE is the offset of its value in the file. */
+static bool
+parse_field(struct envelope *e, const char *name, char *value, size_t where)
+{
+	char *address, *params, *end;
+
+	if (strcmp(name, "Mx-Recipient") == 0)
+		return parse_recipient(e, value, where);
+	if (strcmp(name, "Mx-Sender") == 0)
+		return e->sender == NULL &&
+		    split_path(value, &address, &params) &&
+		    envelope_set_sender(e, address, params) == 0;
+	if (strcmp(name, "Mx-Arrived") == 0) {
+		e->arrived = (time_t)strtoll(value, &end, 10);
+		return end != value && (*end == ' ' || *end == '\0');
+	}
+	if (strcmp(name, "Mx-Domain") == 0) {
+		/* The folder's name: compared, never joined into a path. */
+		return addr_domain(e->domain, value) &&
+		    strcmp(e->domain, value) == 0;
+	}
+	if (strcmp(name, "Mx-Client") == 0)
+		return copy(e->client_addr, sizeof(e->client_addr), value);
+	if (strcmp(name, "Mx-Client-Name") == 0)
+		return copy(e->client_name, sizeof(e->client_name), value);
+	if (strcmp(name, "Mx-Helo") == 0)
+		return copy(e->helo, sizeof(e->helo), value);
+	if (strcmp(name, "Mx-Protocol") == 0)
+		return copy(e->protocol, sizeof(e->protocol), value);
+	if (strcmp(name, "Mx-Tls") == 0)
+		return copy(e->tls, sizeof(e->tls), value);
+	/* Fields of a later version are none of our business. */
+	return true;
+}
+
+/* The lines after the first.  The text is a private copy, cut up here. */
+static const char *
+parse_fields(struct envelope *e, char *text)
+{
+	char *p = text + FIRST_SIZE, *end = text + e->length, *eol, *value;
+	bool ended = false;
+
+	while (p < end) {
+		eol = memchr(p, '\r', (size_t)(end - p));
+		if (ended || eol == NULL || eol + 1 >= end || eol[1] != '\n')
+			return "the envelope's lines are broken";
+		*eol = '\0';
+		if (strlen(p) != (size_t)(eol - p) || strchr(p, '\n') != NULL)
+			return "the envelope has control bytes";
+		if ((value = strstr(p, ": ")) == NULL)
+			return "a line of the envelope is no field";
+		*value = '\0';
+		value += 2;
+		ended = strcmp(p, "Mx-End") == 0;
+		if (!parse_field(e, p, value, (size_t)(value - text)))
+			return "a field of the envelope makes no sense";
+		p = eol + 2;
+	}
+	if (!ended)
+		return "the envelope has no end";
+	if (e->sender == NULL || e->nrcpt == 0 || e->domain[0] == '\0')
+		return "the envelope lacks its sender, domain or recipients";
+	return NULL;
+}
+
+int
+envelope_parse(struct envelope *e, const char *buf, size_t len,
+    size_t *need, const char **why)
+{
+	enum envelope_state state;
+	size_t length;
+	char *text;
+
+	envelope_init(e);
+	*why = NULL;
+	*need = FIRST_SIZE;
+	if (len < FIRST_SIZE)
+		return -1;
+	if (!parse_first(e, buf)) {
+		*why = "it does not begin with an envelope of version 1";
+		envelope_init(e);
+		return -1;
+	}
+	*need = e->length;
+	if (len < e->length) {
+		envelope_init(e);
+		return -1;
+	}
+	if ((text = malloc(e->length + 1)) == NULL) {
+		*why = "out of memory";
+		envelope_init(e);
+		return -1;
+	}
+	memcpy(text, buf, e->length);
+	text[e->length] = '\0';
+	*why = parse_fields(e, text);
+	free(text);
+	state = e->state;
+	length = e->length;
+	if (*why != NULL) {
+		envelope_clear(e);
+		/* A void file may be torn anywhere behind its first line. */
+		e->state = state;
+		e->length = length;
+		return -1;
+	}
+	return 0;
+}
+
+size_t
+envelope_count(const struct envelope *e, enum rcpt_status status)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->nrcpt; i++)
+		n += e->rcpt[i].status == status;
+	return n;
+}
+
+const char *
+envelope_status_name(enum rcpt_status status)
+{
+	switch (status) {
+	case RCPT_PENDING:
+		return "pending";
+	case RCPT_DELIVERED:
+		return "delivered";
+	case RCPT_FAILED:
+	case RCPT_REPORTED:
+		return "failed";
+	}
+	return "unknown";
+}
+
+bool
+envelope_param(const char *params, const char *name, char *value, size_t size)
+{
+	size_t n = strlen(name), len;
+
+	for (const char *p = params; *p != '\0'; p += strspn(p, " ")) {
+		len = strcspn(p, " ");
+		if (len >= n && strncasecmp(p, name, n) == 0 &&
+		    (len == n || p[n] == '=')) {
+			p += n;
+			len -= n;
+			if (len > 0) {
+				p++;
+				len--;
+			}
+			if (len >= size)
+				return false;
+			memcpy(value, p, len);
+			value[len] = '\0';
+			return true;
+		}
+		p += len;
+	}
+	return false;
+}

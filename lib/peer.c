@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+#include "peer.h"
+
+#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "addr.h"
+
+static bool
+print_addr(char *buf, size_t size, const struct sockaddr_storage *ss, int *port)
+{
+	const struct sockaddr_in6 *in6 = (const void *)ss;
+	const struct sockaddr_in *in = (const void *)ss;
+
+	if (ss->ss_family == AF_INET) {
+		*port = ntohs(in->sin_port);
+		return inet_ntop(AF_INET, &in->sin_addr, buf,
+		    (socklen_t)size) != NULL;
+	}
+	if (ss->ss_family != AF_INET6)
+		return false;
+	*port = ntohs(in6->sin6_port);
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], buf,
+		    (socklen_t)size) != NULL;
+	return inet_ntop(AF_INET6, &in6->sin6_addr, buf,
+	    (socklen_t)size) != NULL;
+}
+
+/* An address out of the environment, in its canonical form. */
+static bool
+env_addr(char *buf, size_t size, const char *variable)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr_in6 *in6 = (void *)&ss;
+	struct sockaddr_in *in = (void *)&ss;
+	const char *text = getenv(variable);
+	int port;
+
+	memset(&ss, 0, sizeof(ss));
+	if (text == NULL)
+		return false;
+	if (inet_pton(AF_INET, text, &in->sin_addr) == 1)
+		ss.ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
+		ss.ss_family = AF_INET6;
+	else
+		return false;
+	return print_addr(buf, size, &ss, &port);
+}
+
+bool
+peer_find(struct peer *p, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	const char *name;
+	int port = 0;
+
+	memset(p, 0, sizeof(*p));
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    print_addr(p->addr, sizeof(p->addr), &ss, &p->port)) {
+		len = sizeof(ss);
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+			(void)print_addr(p->local, sizeof(p->local), &ss,
+			    &port);
+	} else {
+		if (!env_addr(p->addr, sizeof(p->addr), "TCPREMOTEIP") &&
+		    !env_addr(p->addr, sizeof(p->addr), "REMOTE_ADDR"))
+			return false;
+		(void)env_addr(p->local, sizeof(p->local), "TCPLOCALIP");
+	}
+	p->v6 = strchr(p->addr, ':') != NULL;
+	name = getenv("TCPREMOTEHOST");
+	if (name == NULL || !addr_domain(p->name, name))
+		p->name[0] = '\0';
+	return true;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+#include "stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deadline.h"
+
+#define INSIZE	65536
+#define OUTSIZE	65536
+
+struct stream {
+	const struct stream_ops *ops;
+	void *arg;
+	int64_t deadline;
+	int error;		/* errno that broke it, or 0 */
+	bool eof;
+	size_t inpos, inlen;	/* unread bytes: in[inpos] .. in[inlen] */
+	size_t outlen;
+	char in[INSIZE + 1];
+	char out[OUTSIZE];
+};
+
+struct stream *
+stream_new(const struct stream_ops *ops, void *arg)
+{
+	struct stream *s;
+
+	/* Not calloc: untouched pages of the buffers cost nothing. */
+	if ((s = malloc(sizeof(*s))) == NULL)
+		return NULL;
+	memset(s, 0, offsetof(struct stream, in));
+	s->ops = ops;
+	s->arg = arg;
+	s->deadline = DEADLINE_NEVER;
+	return s;
+}
+
+void
+stream_free(struct stream *s)
+{
+	free(s);
+}
+
+void
+stream_deadline(struct stream *s, int64_t deadline)
+{
+	s->deadline = deadline;
+}
+
+static int
+wait_for(int fd, short events, int64_t deadline)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int n;
+
+	for (;;) {
+		n = poll(&pfd, 1, deadline_left(deadline));
+		if (n > 0)
+			return 0;
+		if (n == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (errno != EINTR)
+			return -1;
+	}
+}
+
+static ssize_t
+fd_read(void *arg, void *buf, size_t len, int64_t deadline)
+{
+	struct stream_fds *fds = arg;
+	ssize_t n;
+
+	for (;;) {
+		if (wait_for(fds->in, POLLIN, deadline) == -1)
+			return -1;
+		n = read(fds->in, buf, len);
+		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+			return n;
+	}
+}
+
+static ssize_t
+fd_write(void *arg, const void *buf, size_t len, int64_t deadline)
+{
+	struct stream_fds *fds = arg;
+	ssize_t n;
+
+	for (;;) {
+		if (wait_for(fds->out, POLLOUT, deadline) == -1)
+			return -1;
+		n = write(fds->out, buf, len);
+		if (n > 0)
+			return n;
+		if (n == 0)
+			errno = EIO;
+		if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			return -1;
+	}
+}
+
+const struct stream_ops stream_fd_ops = { fd_read, fd_write };
+
+static int
+broken(struct stream *s, int error)
+{
+	s->error = error;
+	errno = error;
+	return -1;
+}
+
+static int
+write_all(struct stream *s, const char *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = s->ops->write(s->arg, buf, len, s->deadline);
+		if (n <= 0)
+			return broken(s, n == 0 ? EIO : errno);
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+stream_flush(struct stream *s)
+{
+	size_t len = s->outlen;
+
+	if (s->error != 0) {
+		errno = s->error;
+		return -1;
+	}
+	s->outlen = 0;
+	return write_all(s, s->out, len);
+}
+
+int
+stream_write(struct stream *s, const void *buf, size_t len)
+{
+	if (s->error != 0) {
+		errno = s->error;
+		return -1;
+	}
+	if (len > sizeof(s->out) - s->outlen && stream_flush(s) == -1)
+		return -1;
+	if (len >= sizeof(s->out))
+		return write_all(s, buf, len);
+	memcpy(s->out + s->outlen, buf, len);
+	s->outlen += len;
+	return 0;
+}
+
+int
+stream_printf(struct stream *s, const char *fmt, ...)
+{
+	char buf[4096];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(buf)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return stream_write(s, buf, (size_t)n);
+}
+
+/* More bytes behind those that are there. */
+static enum stream_got
+fill(struct stream *s)
+{
+	ssize_t n;
+
+	if (s->eof)
+		return STREAM_EOF;
+	if (s->outlen > 0 && stream_flush(s) == -1)
+		return errno == ETIMEDOUT ? STREAM_TIMEOUT : STREAM_ERROR;
+	if (s->error != 0) {
+		errno = s->error;
+		return errno == ETIMEDOUT ? STREAM_TIMEOUT : STREAM_ERROR;
+	}
+	if (s->inpos > 0 && (s->inpos == s->inlen || s->inlen == INSIZE)) {
+		memmove(s->in, s->in + s->inpos, s->inlen - s->inpos);
+		s->inlen -= s->inpos;
+		s->inpos = 0;
+	}
+	n = s->ops->read(s->arg, s->in + s->inlen, INSIZE - s->inlen,
+	    s->deadline);
+	if (n == -1) {
+		(void)broken(s, errno);
+		return errno == ETIMEDOUT ? STREAM_TIMEOUT : STREAM_ERROR;
+	}
+	if (n == 0) {
+		s->eof = true;
+		return STREAM_EOF;
+	}
+	s->inlen += (size_t)n;
+	return STREAM_LINE;
+}
+
+/* Reads away the rest of a line that was too long. */
+static enum stream_got
+skip_line(struct stream *s)
+{
+	enum stream_got got;
+	char *lf;
+
+	for (;;) {
+		lf = memchr(s->in + s->inpos, '\n', s->inlen - s->inpos);
+		if (lf != NULL) {
+			s->inpos = (size_t)(lf - s->in) + 1;
+			return STREAM_LONG;
+		}
+		s->inpos = s->inlen = 0;
+		if ((got = fill(s)) != STREAM_LINE)
+			return got;
+	}
+}
+
+static enum stream_got
+take_line(struct stream *s, char *lf, char **line, size_t *len)
+{
+	char *begin = s->in + s->inpos;
+	size_t n = (size_t)(lf - begin);
+	bool crlf = n > 0 && begin[n - 1] == '\r';
+
+	if (crlf)
+		n--;
+	s->inpos = (size_t)(lf - s->in) + 1;
+	begin[n] = '\0';
+	*line = begin;
+	*len = n;
+	return crlf && memchr(begin, '\r', n) == NULL ? STREAM_LINE :
+	    STREAM_BARE;
+}
+
+enum stream_got
+stream_line(struct stream *s, char **line, size_t *len, size_t max)
+{
+	enum stream_got got;
+	size_t seen = 0, there;
+	char *lf;
+
+	if (max > STREAM_LINE_MAX)
+		max = STREAM_LINE_MAX;
+	for (;;) {
+		there = s->inlen - s->inpos;
+		lf = memchr(s->in + s->inpos + seen, '\n', there - seen);
+		if (lf != NULL && (size_t)(lf - (s->in + s->inpos)) <= max + 1)
+			return take_line(s, lf, line, len);
+		if (lf != NULL || there > max + 1)
+			return skip_line(s);
+		seen = there;
+		if ((got = fill(s)) != STREAM_LINE)
+			return got;
+	}
+}
+
+enum stream_got
+stream_data(struct stream *s, const char **data, size_t *len)
+{
+	enum stream_got got;
+
+	if (s->inpos == s->inlen && (got = fill(s)) != STREAM_LINE)
+		return got;
+	*data = s->in + s->inpos;
+	*len = s->inlen - s->inpos;
+	return STREAM_LINE;
+}
+
+void
+stream_skip(struct stream *s, size_t len)
+{
+	s->inpos += len;
+}
+
+size_t
+stream_pending(const struct stream *s)
+{
+	return s->inlen - s->inpos;
+}
