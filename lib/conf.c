@@ -1,0 +1,726 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf.h"
+
+#include <sys/stat.h>
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <libutil.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "duration.h"
+
+#define DAY		(86400LL)
+#define MINUTE		(60 * 1000LL)
+
+struct target {
+	struct conf *conf;		/* NULL in a domain's file */
+	struct settings *settings;
+};
+
+/* Each parser gets the words after the key and says whether it took them. */
+typedef bool parser(struct target *t, char **word, int n);
+
+/*** Values ***/
+
+static bool
+parse_number(int64_t *out, const char *text, int64_t least, int64_t most)
+{
+	const char *error;
+	long long n = strtonum(text, least, most, &error);
+
+	if (error != NULL)
+		return false;
+	*out = n;
+	return true;
+}
+
+/* Octets with K, M, G as expand_number(3) has them. */
+static bool
+parse_size(int64_t *out, const char *text)
+{
+	uint64_t n;
+
+	if (!isdigit((unsigned char)*text) || expand_number(text, &n) == -1 ||
+	    n > INT64_MAX)
+		return false;
+	*out = (int64_t)n;
+	return true;
+}
+
+static bool
+parse_yes(bool *out, const char *text)
+{
+	*out = strcmp(text, "yes") == 0;
+	return *out || strcmp(text, "no") == 0;
+}
+
+/* A numeric address, with or without brackets, port 0. */
+static bool
+parse_addr(struct sockaddr_storage *ss, const char *text)
+{
+	struct sockaddr_in6 *in6 = (void *)ss;
+	struct sockaddr_in *in = (void *)ss;
+	char bare[INET6_ADDRSTRLEN + 2];
+	size_t n = strlen(text);
+
+	if (n >= sizeof(bare))
+		return false;
+	memcpy(bare, text, n + 1);
+	if (n > 2 && bare[0] == '[' && bare[n - 1] == ']') {
+		bare[n - 1] = '\0';
+		memmove(bare, bare + 1, n - 1);
+	}
+	memset(ss, 0, sizeof(*ss));
+	if (inet_pton(AF_INET, bare, &in->sin_addr) == 1)
+		ss->ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, bare, &in6->sin6_addr) == 1)
+		ss->ss_family = AF_INET6;
+	else
+		return false;
+	return true;
+}
+
+static void
+set_port(struct sockaddr_storage *ss, int port)
+{
+	if (ss->ss_family == AF_INET)
+		((struct sockaddr_in *)(void *)ss)->sin_port =
+		    htons((uint16_t)port);
+	else
+		((struct sockaddr_in6 *)(void *)ss)->sin6_port =
+		    htons((uint16_t)port);
+}
+
+static bool
+parse_path(char *out, size_t size, const char *text)
+{
+	return text[0] == '/' && strlcpy(out, text, size) < size;
+}
+
+/* HOST, HOST:PORT, [ADDR]:PORT, or an IPv6 address alone. */
+static bool
+parse_hop(struct conf_hop *hop, const char *text)
+{
+	struct sockaddr_storage ss;
+	char host[ADDR_DOMAIN_MAX + 8];
+	const char *colon = strrchr(text, ':');
+	int64_t port = 0;
+	size_t n = strlen(text);
+
+	if (colon != NULL && !parse_addr(&ss, text)) {
+		if (!parse_number(&port, colon + 1, 1, 65535))
+			return false;
+		n = (size_t)(colon - text);
+	}
+	if (n >= sizeof(host))
+		return false;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	hop->port = (int)port;
+	if (parse_addr(&ss, host)) {
+		const void *a = ss.ss_family == AF_INET ?
+		    (const void *)&((struct sockaddr_in *)(void *)&ss)->sin_addr :
+		    (const void *)&((struct sockaddr_in6 *)(void *)&ss)->sin6_addr;
+
+		return inet_ntop(ss.ss_family, a, hop->host,
+		    sizeof(hop->host)) != NULL;
+	}
+	return addr_domain(hop->host, host);
+}
+
+/*** Keys ***/
+
+static bool
+key_hostname(struct target *t, char **word, int n)
+{
+	return n == 1 && addr_domain(t->conf->hostname, word[0]);
+}
+
+static bool
+key_spool(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_path(t->conf->spool, sizeof(t->conf->spool),
+	    word[0]);
+}
+
+static bool
+key_resolver(struct target *t, char **word, int n)
+{
+	struct conf *c = t->conf;
+	int64_t port;
+	char *at;
+
+	for (int i = 0; i < n; i++) {
+		if (c->nresolver == CONF_LIST_MAX)
+			return false;
+		port = 53;
+		if ((at = strchr(word[i], '@')) != NULL) {
+			*at++ = '\0';
+			if (!parse_number(&port, at, 1, 65535))
+				return false;
+		}
+		if (!parse_addr(&c->resolver[c->nresolver], word[i]))
+			return false;
+		set_port(&c->resolver[c->nresolver++], (int)port);
+	}
+	return n > 0;
+}
+
+static bool
+key_port(struct target *t, char **word, int n)
+{
+	int64_t port;
+
+	if (n != 1 || !parse_number(&port, word[0], 1, 65535))
+		return false;
+	t->conf->port = (int)port;
+	return true;
+}
+
+static bool
+key_source(struct target *t, char **word, int n)
+{
+	struct sockaddr_storage ss;
+
+	for (int i = 0; i < n; i++) {
+		if (!parse_addr(&ss, word[i]))
+			return false;
+		t->conf->source[ss.ss_family == AF_INET6] = ss;
+	}
+	return n > 0;
+}
+
+static bool
+key_postmaster(struct target *t, char **word, int n)
+{
+	struct addr a;
+
+	return n == 1 && addr_parse_mailbox(&a, word[0]) &&
+	    strlcpy(t->conf->postmaster, a.text,
+	    sizeof(t->conf->postmaster)) < sizeof(t->conf->postmaster);
+}
+
+static bool
+key_self(struct target *t, char **word, int n)
+{
+	struct conf *c = t->conf;
+
+	for (int i = 0; i < n; i++) {
+		if (c->nself_addr == CONF_LIST_MAX ||
+		    c->nself_name == CONF_LIST_MAX)
+			return false;
+		if (parse_addr(&c->self_addr[c->nself_addr], word[i]))
+			c->nself_addr++;
+		else if (addr_domain(c->self_name[c->nself_name], word[i]))
+			c->nself_name++;
+		else
+			return false;
+	}
+	return n > 0;
+}
+
+static bool
+key_max_size(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_size(&t->conf->max_size, word[0]);
+}
+
+static bool
+key_max_recipients(struct target *t, char **word, int n)
+{
+	/* RFC 5321 4.5.3.1.8: at least 100. */
+	return n == 1 && parse_number(&t->conf->max_recipients, word[0], 1,
+	    10000);
+}
+
+static bool
+key_max_sessions(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_number(&t->conf->max_sessions, word[0], 1,
+	    100000);
+}
+
+static bool
+key_max_sessions_per_client(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_number(&t->conf->max_sessions_per_client,
+	    word[0], 1, 100000);
+}
+
+static bool
+key_tls_certificate(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_path(t->conf->tls_certificate,
+	    sizeof(t->conf->tls_certificate), word[0]);
+}
+
+static bool
+key_tls_key(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_path(t->conf->tls_key,
+	    sizeof(t->conf->tls_key), word[0]);
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+	bool reply;		/* set by "timeout DURATION" too */
+} timeouts[] = {
+#define T(name, reply) { #name, offsetof(struct conf_timeouts, name), reply }
+	T(connect, false),
+	T(greeting, true),
+	T(helo, true),
+	T(mail, true),
+	T(rcpt, true),
+	T(data, true),
+	T(block, true),
+	T(dot, true),
+	T(quit, true),
+	T(dns, false),
+	T(command, true),
+	T(receive, true),
+	T(session, false),
+#undef T
+};
+#define NTIMEOUTS (sizeof(timeouts) / sizeof(timeouts[0]))
+
+static bool
+key_timeout(struct target *t, char **word, int n)
+{
+	int64_t seconds;
+	bool found = false;
+
+	if (n < 1 || n > 2 || !duration_parse(&seconds, word[n - 1]) ||
+	    seconds < 1)
+		return false;
+	for (size_t i = 0; i < NTIMEOUTS; i++) {
+		if (n == 1 ? !timeouts[i].reply :
+		    strcmp(word[0], timeouts[i].name) != 0)
+			continue;
+		*(int64_t *)(void *)((char *)&t->conf->timeout +
+		    timeouts[i].offset) = seconds * 1000;
+		found = true;
+	}
+	return found;
+}
+
+static bool
+key_route(struct target *t, char **word, int n)
+{
+	struct settings *s = t->settings;
+
+	if (n < 1 || n > CONF_LIST_MAX)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (!parse_hop(&s->route[i], word[i]))
+			return false;
+	s->nroute = n;
+	return true;
+}
+
+static bool
+key_expire(struct target *t, char **word, int n)
+{
+	return n == 1 && duration_parse(&t->settings->expire, word[0]) &&
+	    t->settings->expire > 0;
+}
+
+static bool
+key_bounce(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_yes(&t->settings->bounce, word[0]);
+}
+
+static bool
+key_keep(struct target *t, char **word, int n)
+{
+	return n == 1 && duration_parse(&t->settings->keep, word[0]);
+}
+
+static bool
+key_sessions(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_number(&t->settings->sessions, word[0], 1, 1000);
+}
+
+/* "10/s", "30/m", "1/h" */
+static bool
+key_rate(struct target *t, char **word, int n)
+{
+	int64_t per, count;
+	char *slash;
+
+	if (n != 1 || (slash = strchr(word[0], '/')) == NULL)
+		return false;
+	*slash++ = '\0';
+	if (strcmp(slash, "s") == 0)
+		per = 1;
+	else if (strcmp(slash, "m") == 0)
+		per = 60;
+	else if (strcmp(slash, "h") == 0)
+		per = 3600;
+	else
+		return false;
+	if (!parse_number(&count, word[0], 1, 1000000))
+		return false;
+	t->settings->rate = (double)count / (double)per;
+	return true;
+}
+
+/*
+ * Keys of which this version knows one answer only: whoever asks for more
+ * must hear at once that he does not get it.
+ */
+static bool
+only(char **word, int n, const char *answer)
+{
+	return n == 1 && strcmp(word[0], answer) == 0;
+}
+
+static bool
+key_recipients(struct target *t, char **word, int n)
+{
+	(void)t;
+	return only(word, n, "any");
+}
+
+static bool
+key_when_up(struct target *t, char **word, int n)
+{
+	(void)t;
+	return only(word, n, "accept");
+}
+
+static bool
+key_tls(struct target *t, char **word, int n)
+{
+	(void)t;
+	return only(word, n, "may");
+}
+
+static bool
+key_identify(struct target *t, char **word, int n)
+{
+	(void)t;
+	return only(word, n, "none");
+}
+
+static bool
+key_warn(struct target *t, char **word, int n)
+{
+	(void)t;
+	return only(word, n, "off");
+}
+
+static bool
+key_strict_routing(struct target *t, char **word, int n)
+{
+	(void)t;
+	return only(word, n, "no");
+}
+
+static const struct key {
+	const char *name;
+	bool global;		/* in mxkeep.conf alone */
+	parser *parse;
+	const char *expected;
+} keys[] = {
+	{ "hostname", true, key_hostname, "a host name" },
+	{ "spool", true, key_spool, "an absolute path" },
+	{ "resolver", true, key_resolver, "ADDR[@PORT] ..., 16 at most" },
+	{ "port", true, key_port, "a number from 1 to 65535" },
+	{ "source", true, key_source, "an IPv4 or IPv6 address, or both" },
+	{ "postmaster", true, key_postmaster, "an address user@domain" },
+	{ "self", true, key_self, "host names or addresses, 16 at most" },
+	{ "max-size", true, key_max_size, "octets as 50M, or 0 for no limit" },
+	{ "max-recipients", true, key_max_recipients,
+	    "a number from 1 to 10000" },
+	{ "max-sessions", true, key_max_sessions,
+	    "a number from 1 to 100000" },
+	{ "max-sessions-per-client", true, key_max_sessions_per_client,
+	    "a number from 1 to 100000" },
+	{ "timeout", true, key_timeout,
+	    "[STEP] DURATION, STEP one of those in mxkeep.conf(5)" },
+	{ "tls-certificate", true, key_tls_certificate, "an absolute path" },
+	{ "tls-key", true, key_tls_key, "an absolute path" },
+	{ "route", false, key_route, "HOST[:PORT] ..., 16 at most" },
+	{ "expire", false, key_expire, "a duration as 30d" },
+	{ "bounce", false, key_bounce, "yes or no" },
+	{ "keep", false, key_keep, "a duration as 3d, or 0" },
+	{ "sessions", false, key_sessions, "a number from 1 to 1000" },
+	{ "rate", false, key_rate, "N/s, N/m or N/h" },
+	{ "recipients", false, key_recipients,
+	    "any (this version has no other answer)" },
+	{ "when-up", false, key_when_up,
+	    "accept (this version has no other answer)" },
+	{ "tls", false, key_tls, "may (this version has no other answer)" },
+	{ "identify", false, key_identify,
+	    "none (this version has no other answer)" },
+	{ "warn", false, key_warn, "off (this version has no other answer)" },
+	{ "strict-routing", false, key_strict_routing,
+	    "no (this version has no other answer)" },
+};
+#define NKEYS (sizeof(keys) / sizeof(keys[0]))
+
+/*** Files ***/
+
+static bool
+set_error(char *error, const char *file, size_t line, const char *what,
+    const char *more)
+{
+	char where[32] = "";
+
+	if (line > 0)
+		(void)snprintf(where, sizeof(where), ":%zu", line);
+	if (snprintf(error, CONF_ERROR_MAX, "%s%s: %s%s", file, where, what,
+	    more) >= CONF_ERROR_MAX)
+		memcpy(error + CONF_ERROR_MAX - 4, "...", 4);
+	return false;
+}
+
+/* The key and its words; a '#' at the beginning of a word ends the line. */
+static int
+split(char *line, char **word, int max)
+{
+	char *w;
+	int n = 0;
+
+	while ((w = strsep(&line, " \t\r")) != NULL) {
+		if (*w == '\0')
+			continue;
+		if (*w == '#')
+			break;
+		if (n == max)
+			return -1;
+		word[n++] = w;
+	}
+	return n;
+}
+
+static bool
+parse_line(struct target *t, char *line, const char *file, size_t number,
+    char *error)
+{
+	char *word[CONF_LIST_MAX + 2], shown[256];
+	const struct key *k = NULL;
+	int n;
+
+	n = split(line, word, CONF_LIST_MAX + 2);
+	if (n == 0)
+		return true;
+	if (n == -1)
+		return set_error(error, file, number, "too many words", "");
+	for (size_t i = 0; i < NKEYS; i++)
+		if (strcmp(keys[i].name, word[0]) == 0)
+			k = &keys[i];
+	if (k == NULL) {
+		(void)snprintf(shown, sizeof(shown), "unknown key \"%.60s\"; "
+		    "mxkeep.conf(5) lists those there are", word[0]);
+		return set_error(error, file, number, shown, "");
+	}
+	if (k->global && t->conf == NULL) {
+		(void)snprintf(shown, sizeof(shown), "%s belongs in "
+		    "mxkeep.conf, not in a domain's file", k->name);
+		return set_error(error, file, number, shown, "");
+	}
+	if (!k->parse(t, word + 1, n - 1)) {
+		(void)snprintf(shown, sizeof(shown), "%s: expected ", k->name);
+		return set_error(error, file, number, shown, k->expected);
+	}
+	return true;
+}
+
+/* False with ERROR set; a file that is not there is said by *THERE. */
+static bool
+parse_file(struct target *t, const char *file, bool *there, char *error)
+{
+	char *line = NULL;
+	size_t size = 0, number = 0;
+	ssize_t len;
+	bool good = true;
+	FILE *f;
+
+	*there = true;
+	if ((f = fopen(file, "re")) == NULL) {
+		*there = errno != ENOENT;
+		return *there ? set_error(error, file, 0, strerror(errno), "") :
+		    true;
+	}
+	while (good && (len = getline(&line, &size, f)) != -1) {
+		number++;
+		if (strlen(line) != (size_t)len)
+			good = set_error(error, file, number,
+			    "expected text, found a NUL", "");
+		else {
+			line[strcspn(line, "\n")] = '\0';
+			good = parse_line(t, line, file, number, error);
+		}
+	}
+	if (good && ferror(f))
+		good = set_error(error, file, 0, strerror(errno), "");
+	free(line);
+	fclose(f);
+	return good;
+}
+
+/*** Doors ***/
+
+void
+conf_init(struct conf *c)
+{
+	char host[ADDR_DOMAIN_MAX + 1] = "";
+
+	memset(c, 0, sizeof(*c));
+	(void)strlcpy(c->dir, CONF_DIR, sizeof(c->dir));
+	if (gethostname(host, sizeof(host) - 1) == -1 ||
+	    !addr_domain(c->hostname, host))
+		(void)strlcpy(c->hostname, "localhost", sizeof(c->hostname));
+	(void)strlcpy(c->spool, "/var/spool/mxkeep", sizeof(c->spool));
+	c->port = 25;
+	c->max_size = 50LL * 1024 * 1024;
+	c->max_recipients = 1000;
+	c->max_sessions = 200;
+	c->max_sessions_per_client = 20;
+	c->timeout = (struct conf_timeouts) {
+		.connect = MINUTE / 2,
+		.greeting = 5 * MINUTE,
+		.helo = 5 * MINUTE,
+		.mail = 5 * MINUTE,
+		.rcpt = 5 * MINUTE,
+		.data = 2 * MINUTE,
+		.block = 3 * MINUTE,
+		.dot = 10 * MINUTE,
+		.quit = MINUTE / 12,
+		.dns = MINUTE / 3,
+		.command = 5 * MINUTE,
+		.receive = 3 * MINUTE,
+		.session = 120 * MINUTE,
+	};
+	c->defaults.expire = 30 * DAY;
+	c->defaults.bounce = true;
+	c->defaults.sessions = 1;
+}
+
+int
+conf_load(struct conf *c, const char *dir, char *error)
+{
+	struct target t = { c, &c->defaults };
+	char path[PATH_MAX];
+	struct stat st;
+	bool there;
+
+	conf_init(c);
+	if (strlcpy(c->dir, dir, sizeof(c->dir)) >= sizeof(c->dir) - 300) {
+		(void)set_error(error, dir, 0, "the name is too long", "");
+		return -1;
+	}
+	(void)snprintf(path, sizeof(path), "%s/mxkeep.conf", dir);
+	if (!parse_file(&t, path, &there, error))
+		return -1;
+	if (!there) {
+		(void)snprintf(path, sizeof(path), "%s/domains", dir);
+		if (stat(path, &st) == -1 || !S_ISDIR(st.st_mode)) {
+			(void)set_error(error, dir, 0, "expected mxkeep.conf "
+			    "and a directory domains there", "");
+			return -1;
+		}
+	}
+	if (c->postmaster[0] == '\0' && snprintf(c->postmaster,
+	    sizeof(c->postmaster), "postmaster@%s", c->hostname) < 0)
+		return -1;
+	return 0;
+}
+
+static enum conf_match
+match_file(const struct conf *c, const char *dot, const char *name,
+    struct settings *s, char *file, char *error)
+{
+	struct target t = { NULL, s };
+	char path[PATH_MAX];
+	bool there;
+
+	if (snprintf(path, sizeof(path), "%s/domains/%s%s", c->dir, dot,
+	    name) >= (int)sizeof(path))
+		return CONF_NO;
+	if (!parse_file(&t, path, &there, error))
+		return CONF_BROKEN;
+	if (!there)
+		return CONF_NO;
+	if (file != NULL)
+		(void)snprintf(file, ADDR_DOMAIN_MAX + 2, "%s%s", dot, name);
+	return CONF_YES;
+}
+
+enum conf_match
+conf_domain(const struct conf *c, const char *domain, struct settings *s,
+    char *file, char *error)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+	enum conf_match match;
+	const char *parent;
+
+	*s = c->defaults;
+	/* Only a checked name is joined into a path. */
+	if (!addr_domain(name, domain) || strcmp(name, domain) != 0)
+		return CONF_NO;
+	match = match_file(c, "", name, s, file, error);
+	for (parent = strchr(name, '.'); match == CONF_NO && parent != NULL;
+	    parent = strchr(parent + 1, '.'))
+		match = match_file(c, ".", parent + 1, s, file, error);
+	return match;
+}
+
+static int
+visible(const struct dirent *d)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+	const char *p = d->d_name;
+
+	return addr_domain(name, *p == '.' ? p + 1 : p) &&
+	    strcmp(name, *p == '.' ? p + 1 : p) == 0;
+}
+
+int
+conf_domains(const struct conf *c, int (*fn)(const char *name, void *arg),
+    void *arg)
+{
+	struct dirent **list;
+	char path[PATH_MAX];
+	int n, result = 0;
+
+	if (snprintf(path, sizeof(path), "%s/domains", c->dir) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((n = scandir(path, &list, visible, alphasort)) == -1)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		if (result == 0)
+			result = fn(list[i]->d_name, arg);
+		free(list[i]);
+	}
+	free(list);
+	return result;
+}
+
+bool
+conf_is_self(const struct conf *c, const char *name)
+{
+	char lower[ADDR_DOMAIN_MAX + 1];
+
+	if (!addr_domain(lower, name))
+		return false;
+	if (strcmp(lower, c->hostname) == 0)
+		return true;
+	for (int i = 0; i < c->nself_name; i++)
+		if (strcmp(lower, c->self_name[i]) == 0)
+			return true;
+	return false;
+}
