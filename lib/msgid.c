@@ -66,9 +66,8 @@ msgid_parse(struct msgid *m, const char *text)
 		return false;
 	while (isalnum((unsigned char)*p) || *p == '-' || *p == '.' ||
 	    *p == '_' || *p == '\\') {
-		if (len >= sizeof(m->host) - 1)
-			return false;
-		m->host[len++] = *p++;
+		len++;
+		p++;
 	}
 	if (strncmp(p, ",S=", 3) == 0) {
 		p += 3;

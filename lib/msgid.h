@@ -24,7 +24,6 @@ struct msgid {
 	time_t time;
 	long usec;
 	int64_t size;		/* -1: the base alone */
-	char host[256];
 };
 
 /* A new base in BASE (MSGID_BASE_MAX + 1).  Never the same twice. */

@@ -81,8 +81,8 @@ enum spool_folder {
 
 struct spool_entry {
 	enum spool_folder folder;
-	char name[MSGID_MAX + 64];	/* of the file, flags included */
-	char id[MSGID_MAX + 1];
+	const char *name;	/* of the file, flags included */
+	const char *id;
 	struct msgid msgid;
 };
 
@@ -103,13 +103,13 @@ struct spool_scan;
 #define SPOOL_QUEUED (SPOOL_WAITING | (1 << SPOOL_HELD))
 struct spool_scan *spool_scan_open(struct spool *sp, const char *domain,
     unsigned folders);
-/* 1 with *E filled, 0 at the end, -1 with errno. */
+/* 1 with *E, good until the next call; 0 at the end; -1 with errno. */
 int spool_scan_next(struct spool_scan *scan, struct spool_entry *e);
 void spool_scan_close(struct spool_scan *scan);
 
 /*
  * All names of a domain, oldest first (then by microseconds and name):
- * *N entries in *E, free(3) it.
+ * *N entries in *E, strings included in one allocation: free(3) it.
  */
 int spool_sorted(struct spool *sp, const char *domain, unsigned folders,
     struct spool_entry **e, size_t *n);
@@ -119,14 +119,16 @@ int spool_waiting(struct spool *sp, const char *domain);
 
 /*
  * Finds a queued message by its id or base.  1 with DOMAIN
- * (ADDR_DOMAIN_MAX + 1) and *E, 0 when there is none, -1 with errno.
+ * (ADDR_DOMAIN_MAX + 1) and *E, good until the next call; 0 when there is
+ * none; -1 with errno.
  */
 int spool_find(struct spool *sp, const char *id, char *domain,
     struct spool_entry *e);
 
 struct spool_message {
 	char domain[ADDR_DOMAIN_MAX + 1];
-	struct spool_entry entry;
+	struct spool_entry entry;	/* with strings of its own */
+	bool remembered;	/* replies may be on disk */
 	struct envelope envelope;
 	int fd;			/* the file, locked if asked for */
 	off_t offset;		/* where the message begins */
@@ -209,9 +211,13 @@ int spool_outage(struct spool *sp, const char *domain, const char *event,
  */
 int64_t spool_held_seconds(struct spool *sp, const char *domain,
     const char *id, time_t arrived, time_t now);
-/* Begins or ends a hold on ID, or on the whole domain when ID is NULL. */
+/*
+ * Begins or ends a hold on ID, or on the whole domain when ID is NULL: its
+ * clock stands still meanwhile.  UNTIL (a domain's only) ends it by itself,
+ * 0 does not.
+ */
 int spool_hold_begin(struct spool *sp, const char *domain, const char *id,
-    const char *why);
+    time_t until, const char *why);
 int spool_hold_end(struct spool *sp, const char *domain, const char *id);
 
 /*** House-keeping ***/
