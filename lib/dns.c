@@ -1,0 +1,1204 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <idn2.h>
+#include <ldns/ldns.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "deadline.h"
+#include "dns.h"
+
+#define SERVERS_MAX	16
+#define SOCKETS_MAX	64
+#define HOPS_MAX	8	/* aliases followed for one question */
+#define SILENCE_MAX	3	/* tries of a mute server once another failed */
+#define RETRY_FIRST	300	/* milliseconds; doubled at each try */
+#define RETRY_MAX	5000
+#define UDP_SIZE	1232	/* no fragments: the DNS flag day of 2020 */
+#define MESSAGE_MAX	65535
+#define HEADER		12
+#define SERVER_TEXT	80
+
+struct dns {
+	struct sockaddr_storage server[SERVERS_MAX];
+	int nserver;
+	bool trust_ad;
+	bool tcp;		/* options use-vc */
+	bool rotate;
+	int64_t patience;	/* longest wait for one try, milliseconds */
+	unsigned char buf[MESSAGE_MAX];
+};
+
+/* A question under way: one slot, one socket. */
+struct ask {
+	struct dns_query *q;		/* NULL: the slot is free */
+	char name[ADDR_DOMAIN_MAX + 1];	/* asked now; moves with aliases */
+	int hops;
+	bool secure;
+	int fd;
+	bool tcp, edns, cd;
+	int server;
+	int tries;
+	int count[SERVERS_MAX];
+	bool failed[SERVERS_MAX];
+	int servfail;			/* the server that said so, or -1 */
+	int64_t retry;
+	unsigned char out[2 + 512];	/* length as TCP has it, question */
+	size_t outlen, sent;
+	size_t qlen;			/* the question section in out */
+	unsigned char *in;		/* TCP */
+	size_t inlen;
+};
+
+/* What follows from a datagram, or from the lack of one. */
+enum step {
+	STEP_WAIT,	/* not ours, or useless: keep listening */
+	STEP_SAME,	/* ask the same server in another way */
+	STEP_NEXT,	/* this server is of no use for the question */
+	STEP_ALIAS,	/* the name has moved: begin anew */
+	STEP_DONE
+};
+
+struct section_rr {	/* the fixed part of a record, and where it is */
+	size_t pos;
+	unsigned int type, class;
+	uint32_t ttl;
+	size_t rdata, rdlen;
+};
+
+struct message {
+	const unsigned char *p;
+	size_t len;
+	unsigned int rcode;
+	unsigned int nanswer;
+	size_t answer;		/* where the answer section begins */
+	bool aa, ra, ad;
+	int ede;		/* RFC 8914; -1: none */
+};
+
+static unsigned int
+get16(const unsigned char *p)
+{
+	return (unsigned int)p[0] << 8 | p[1];
+}
+
+/* Servers and resolv.conf */
+
+static socklen_t
+sa_len(const struct sockaddr_storage *ss)
+{
+	return ss->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
+	    sizeof(struct sockaddr_in);
+}
+
+static bool
+is_loopback(const struct sockaddr_storage *ss)
+{
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)ss;
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)ss;
+
+	if (ss->ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
+	return ntohl(sin->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static bool
+server_add(struct dns *d, const char *text)
+{
+	struct addrinfo hints, *ai;
+
+	if (d->nserver == SERVERS_MAX)
+		return true;
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+	hints.ai_socktype = SOCK_DGRAM;
+	if (getaddrinfo(text, "53", &hints, &ai) != 0)
+		return false;
+	memcpy(&d->server[d->nserver++], ai->ai_addr, ai->ai_addrlen);
+	freeaddrinfo(ai);
+	return true;
+}
+
+/* "ndots" and "attempts" say nothing here: names are whole, time decides. */
+static void
+option_set(struct dns *d, const char *word)
+{
+	const char *error;
+	long long n;
+
+	if (strcmp(word, "trust-ad") == 0)
+		d->trust_ad = true;
+	else if (strcmp(word, "rotate") == 0)
+		d->rotate = true;
+	else if (strcmp(word, "use-vc") == 0)
+		d->tcp = true;
+	else if (strncmp(word, "timeout:", 8) == 0) {
+		n = strtonum(word + 8, 1, 30, &error);
+		if (error == NULL)
+			d->patience = n * 1000;
+	}
+}
+
+/* A line that is not understood is passed over, as libc does. */
+static void
+resolv_line(struct dns *d, char *line, int *odd)
+{
+	const char *sep = " \t\r\n";
+	char *word;
+	bool options;
+
+	if (*line == '#' || *line == ';' ||
+	    (word = strsep(&line, sep)) == NULL)
+		return;
+	options = strcmp(word, "options") == 0;
+	if (!options && strcmp(word, "nameserver") != 0)
+		return;
+	while ((word = strsep(&line, sep)) != NULL) {
+		if (*word == '\0')
+			continue;
+		if (options) {
+			option_set(d, word);
+			continue;
+		}
+		if (!server_add(d, word))
+			(*odd)++;
+		return;
+	}
+}
+
+static bool
+resolv_read(struct dns *d, const char *file)
+{
+	FILE *f;
+	char *line = NULL;
+	size_t size = 0;
+	int odd = 0, saved;
+	bool ok = false;
+
+	if ((f = fopen(file, "re")) == NULL) {
+		if (errno != ENOENT)
+			return false;
+	} else {
+		while (getline(&line, &size, f) != -1)
+			resolv_line(d, line, &odd);
+		saved = ferror(f) ? EIO : 0;
+		free(line);
+		fclose(f);
+		if (saved != 0) {
+			errno = saved;
+			return false;
+		}
+	}
+	if (d->nserver > 0)
+		ok = true;
+	else if (odd > 0)
+		errno = EINVAL;
+	else		/* resolv.conf(5): without any, the local host's */
+		ok = server_add(d, "127.0.0.1");
+	return ok;
+}
+
+struct dns *
+dns_open(const struct sockaddr_storage *resolver, int n,
+    const char *resolv_conf)
+{
+	struct dns *d;
+	bool local = true;
+	int i;
+
+	if (n < 0 || n > SERVERS_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return NULL;
+	d->patience = RETRY_MAX;
+	for (i = 0; i < n; i++)
+		d->server[i] = resolver[i];
+	d->nserver = n;
+	if (n == 0 && !resolv_read(d,
+	    resolv_conf != NULL ? resolv_conf : "/etc/resolv.conf")) {
+		free(d);
+		return NULL;
+	}
+	for (i = 0; i < d->nserver; i++)
+		local = local && is_loopback(&d->server[i]);
+	if (local)
+		d->trust_ad = true;
+	return d;
+}
+
+void
+dns_close(struct dns *d)
+{
+	free(d);
+}
+
+void
+dns_trust_ad(struct dns *d)
+{
+	d->trust_ad = true;
+}
+
+/* Names */
+
+/*
+ * Underscores are let through, unlike addr_domain: "_25._tcp", and some MX
+ * hosts.  Nothing that libldns could read as an escape is.
+ */
+static bool
+is_askable(const char *name)
+{
+	size_t i, label = 0;
+	bool digits = true;
+
+	for (i = 0; name[i] != '\0'; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (c == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+			digits = true;
+			continue;
+		}
+		if (c >= 0x80 || (!isalnum(c) && c != '-' && c != '_') ||
+		    ++label > 63)
+			return false;
+		if (!isdigit(c))
+			digits = false;
+	}
+	return label > 0 && i <= 253 && !digits;
+}
+
+static void
+lower(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s += 'a' - 'A';
+}
+
+/*
+ * Presentation form without the final dot.  A name that does not fit has
+ * an escape within the part that does, so it can never pass for a host.
+ */
+static bool
+name_print(char *out, const ldns_rdf *name)
+{
+	char *text;
+	size_t len;
+
+	if (name == NULL || ldns_rdf_get_type(name) != LDNS_RDF_TYPE_DNAME ||
+	    (text = ldns_rdf2str(name)) == NULL)
+		return false;
+	len = strlen(text);
+	if (len > 0)
+		text[len - 1] = '\0';
+	lower(text);
+	(void)strlcpy(out, text, ADDR_DOMAIN_MAX + 1);
+	free(text);
+	return true;
+}
+
+static bool
+ascii_add(char *out, char *label, const char **why)
+{
+	uint8_t *to = NULL;
+	const char *p;
+	int rc;
+	bool ok = false;
+
+	for (p = label; *p != '\0' && (unsigned char)*p < 0x80; p++)
+		;
+	if (*p != '\0') {
+		rc = idn2_lookup_u8((const uint8_t *)label, &to,
+		    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+		if (rc != IDN2_OK) {
+			*why = idn2_strerror(rc);
+			return false;
+		}
+		label = (char *)to;
+	}
+	if ((*out != '\0' &&
+	    strlcat(out, ".", ADDR_DOMAIN_MAX + 1) > ADDR_DOMAIN_MAX) ||
+	    strlcat(out, label, ADDR_DOMAIN_MAX + 1) > ADDR_DOMAIN_MAX)
+		*why = "too long for a domain";
+	else if (*label == '\0')
+		*why = "has an empty label";
+	else
+		ok = true;
+	idn2_free(to);
+	return ok;
+}
+
+bool
+dns_to_ascii(char *out, const char *text, const char **why)
+{
+	char ascii[ADDR_DOMAIN_MAX + 1] = "";
+	char *copy, *rest, *label;
+	size_t len = strlen(text);
+	bool ok = false;
+
+	*out = '\0';
+	*why = "out of memory";
+	if ((copy = rest = strdup(text)) == NULL)
+		return false;
+	if (len > 1 && copy[len - 1] == '.')
+		copy[len - 1] = '\0';
+	while ((label = strsep(&rest, ".")) != NULL)
+		if (!ascii_add(ascii, label, why))
+			goto out;
+	if (!addr_domain(out, ascii)) {
+		*out = '\0';
+		*why = "not a domain name";
+		goto out;
+	}
+	ok = true;
+out:
+	free(copy);
+	return ok;
+}
+
+/* Messages, on raw bytes first: libldns sees only what has its form. */
+
+static bool
+skip_name(const struct message *m, size_t *pos)
+{
+	unsigned char c;
+
+	while (*pos < m->len) {
+		c = m->p[*pos];
+		if ((c & 0xc0) == 0xc0) {
+			*pos += 2;
+			return *pos <= m->len;
+		}
+		if ((c & 0xc0) != 0)
+			return false;
+		*pos += 1 + (size_t)c;
+		if (c == 0)
+			return *pos <= m->len;
+	}
+	return false;
+}
+
+static bool
+section_next(const struct message *m, size_t *pos, struct section_rr *rr)
+{
+	const unsigned char *p;
+
+	rr->pos = *pos;
+	if (!skip_name(m, pos) || m->len - *pos < 10)
+		return false;
+	p = m->p + *pos;
+	rr->type = get16(p);
+	rr->class = get16(p + 2);
+	rr->ttl = (uint32_t)get16(p + 4) << 16 | get16(p + 6);
+	rr->rdlen = get16(p + 8);
+	rr->rdata = *pos + 10;
+	if (m->len - rr->rdata < rr->rdlen)
+		return false;
+	*pos = rr->rdata + rr->rdlen;
+	return true;
+}
+
+/* The upper bits of the response code, and the extended error. */
+static void
+opt_read(struct message *m, const struct section_rr *rr)
+{
+	const unsigned char *p = m->p + rr->rdata;
+	size_t left = rr->rdlen, len;
+
+	m->rcode |= (rr->ttl >> 24) << 4;
+	while (left >= 4) {
+		len = get16(p + 2);
+		if (len > left - 4)
+			return;
+		if (get16(p) == 15 && len >= 2 && m->ede == -1)
+			m->ede = (int)get16(p + 4);
+		p += 4 + len;
+		left -= 4 + len;
+	}
+}
+
+/* False if any of its sections is not whole. */
+static bool
+message_scan(struct message *m, size_t qlen)
+{
+	struct section_rr rr;
+	size_t pos = HEADER + qlen;
+	unsigned int i, n;
+
+	m->aa = m->p[2] & 0x04;
+	m->ra = m->p[3] & 0x80;
+	m->ad = m->p[3] & 0x20;
+	m->rcode = m->p[3] & 0x0f;
+	m->ede = -1;
+	m->nanswer = get16(m->p + 6);
+	m->answer = pos;
+	n = m->nanswer + get16(m->p + 8) + get16(m->p + 10);
+	for (i = 0; i < n; i++) {
+		if (!section_next(m, &pos, &rr))
+			return false;
+		if (rr.type == LDNS_RR_TYPE_OPT && i >= m->nanswer)
+			opt_read(m, &rr);
+	}
+	return true;
+}
+
+/* The same id and question as sent, and a response to a query. */
+static bool
+is_answer_to(const struct ask *a, const unsigned char *p, size_t len)
+{
+	const unsigned char *sent = a->out + 2;
+	size_t i;
+
+	if (len < HEADER + a->qlen || p[0] != sent[0] || p[1] != sent[1] ||
+	    (p[2] & 0x80) == 0 || (p[2] & 0x78) != 0 || get16(p + 4) != 1)
+		return false;
+	for (i = HEADER; i < HEADER + a->qlen - 4; i++)
+		if (tolower(p[i]) != tolower(sent[i]))
+			return false;
+	return memcmp(p + i, sent + i, 4) == 0;
+}
+
+/* RDLENGTH 0 leaves a record without fields, which libldns asserts on. */
+static bool
+rdata_has_form(const struct section_rr *rr)
+{
+	switch (rr->type) {
+	case LDNS_RR_TYPE_A:
+		return rr->rdlen == 4;
+	case LDNS_RR_TYPE_AAAA:
+		return rr->rdlen == 16;
+	case LDNS_RR_TYPE_MX:
+		return rr->rdlen >= 3;
+	case LDNS_RR_TYPE_TLSA:
+		return rr->rdlen >= 4;
+	default:
+		return rr->rdlen >= 1;
+	}
+}
+
+static size_t
+rdata_fields(enum dns_type type)
+{
+	switch (type) {
+	case DNS_MX:
+		return 2;
+	case DNS_TLSA:
+		return 4;
+	case DNS_A:
+	case DNS_AAAA:
+	case DNS_CNAME:
+	case DNS_TXT:
+		break;
+	}
+	return 1;
+}
+
+/* "owner ttl class type rdata", with single spaces where dig has tabs. */
+static void
+rr_print(FILE *f, const ldns_rr *rr)
+{
+	char *text, *p;
+	int fields = 0;
+
+	if ((text = ldns_rr2str(rr)) == NULL)
+		return;
+	for (p = text; *p != '\0' && fields < 4; p++)
+		if (*p == '\t') {
+			*p = ' ';
+			fields++;
+		}
+	fputs(text, f);
+	free(text);
+}
+
+static void
+addr_fill(struct sockaddr_storage *ss, enum dns_type type,
+    const unsigned char *p)
+{
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
+	struct sockaddr_in *sin = (struct sockaddr_in *)ss;
+
+	if (type == DNS_A) {
+		sin->sin_family = AF_INET;
+		memcpy(&sin->sin_addr, p, 4);
+	} else if (type == DNS_AAAA) {
+		sin6->sin6_family = AF_INET6;
+		memcpy(&sin6->sin6_addr, p, 16);
+	}
+}
+
+/* One record of the answer section, from wire to ours.  False: malformed. */
+static bool
+record_read(struct dns_record *r, const struct message *m,
+    const struct section_rr *at, FILE *text)
+{
+	ldns_rr *rr = NULL;
+	const unsigned char *p = m->p + at->rdata;
+	size_t pos = at->pos;
+	bool ok = false;
+
+	memset(r, 0, sizeof(*r));
+	r->type = (enum dns_type)at->type;
+	if (!rdata_has_form(at) || ldns_wire2rr(&rr, m->p, m->len, &pos,
+	    LDNS_SECTION_ANSWER) != LDNS_STATUS_OK)
+		return false;
+	if (pos != at->rdata + at->rdlen ||
+	    ldns_rr_rd_count(rr) < rdata_fields(r->type) ||
+	    !name_print(r->owner, ldns_rr_owner(rr)))
+		goto out;
+	r->ttl = at->ttl > INT32_MAX ? 0 : at->ttl;	/* RFC 2181 8 */
+	ldns_rr_set_ttl(rr, r->ttl);
+	if (r->type == DNS_MX) {
+		r->preference = (uint16_t)get16(p);
+		ok = name_print(r->host, ldns_rr_rdf(rr, 1));
+	} else if (r->type == DNS_CNAME)
+		ok = name_print(r->host, ldns_rr_rdf(rr, 0));
+	else if (r->type == DNS_A || r->type == DNS_AAAA) {
+		addr_fill(&r->addr, r->type, p);
+		ok = true;
+	} else if ((r->data = malloc(at->rdlen)) != NULL) {
+		memcpy(r->data, p, at->rdlen);
+		r->datalen = at->rdlen;
+		ok = true;
+	}
+	if (ok)
+		rr_print(text, rr);
+out:
+	ldns_rr_free(rr);
+	return ok;
+}
+
+static void
+records_free(struct dns_record *rr, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(rr[i].data);
+	free(rr);
+}
+
+/*
+ * The records of the answer section that can matter, aliases among them.
+ * Text is added to the query's.  NULL: malformed, or no memory.
+ */
+static struct dns_record *
+records_read(struct dns_query *q, const struct message *m, size_t *n)
+{
+	struct dns_record *rr;
+	struct section_rr at;
+	size_t pos = m->answer, size;
+	unsigned int i;
+	char *text = NULL;
+	FILE *f = NULL;
+	bool ok = false;
+
+	*n = 0;
+	if ((rr = calloc((size_t)m->nanswer + 1, sizeof(*rr))) == NULL ||
+	    (f = open_memstream(&text, &size)) == NULL)
+		goto out;
+	fputs(q->answer, f);
+	for (i = 0; i < m->nanswer; i++) {
+		if (!section_next(m, &pos, &at))
+			goto out;
+		if (at.class != LDNS_RR_CLASS_IN || (at.type != DNS_CNAME &&
+		    at.type != (unsigned int)q->type))
+			continue;
+		if (!record_read(&rr[*n], m, &at, f))
+			goto out;
+		(*n)++;
+	}
+	ok = true;
+out:
+	if (f != NULL && fclose(f) == EOF)
+		ok = false;
+	if (ok) {
+		free(q->answer);
+		q->answer = text;
+		return rr;
+	}
+	free(text);
+	if (rr != NULL)
+		records_free(rr, *n);
+	return NULL;
+}
+
+/* Results and reasons */
+
+static void
+server_print(char *buf, const struct sockaddr_storage *ss)
+{
+	char host[64], port[8];
+
+	if (getnameinfo((const struct sockaddr *)ss, sa_len(ss), host,
+	    sizeof(host), port, sizeof(port),
+	    NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0)
+		strlcpy(buf, "?", SERVER_TEXT);
+	else if (strcmp(port, "53") == 0)
+		strlcpy(buf, host, SERVER_TEXT);
+	else
+		snprintf(buf, SERVER_TEXT, "%s@%s", host, port);
+}
+
+/* The reason in the end is that of the last server that gave one. */
+static void
+ask_why(const struct dns *d, struct ask *a, const char *reason)
+{
+	char server[SERVER_TEXT];
+
+	server_print(server, &d->server[a->server]);
+	snprintf(a->q->why, sizeof(a->q->why), "resolver %s: %s", server,
+	    reason);
+}
+
+static void
+ask_close(struct ask *a)
+{
+	if (a->fd != -1)
+		close(a->fd);
+	a->fd = -1;
+	free(a->in);
+	a->in = NULL;
+	a->inlen = 0;
+}
+
+static void
+ask_finish(struct ask *a, enum dns_outcome outcome)
+{
+	struct dns_query *q = a->q;
+
+	ask_close(a);
+	q->outcome = outcome;
+	q->secure = a->secure && outcome != DNS_TEMPFAIL &&
+	    outcome != DNS_BOGUS;
+	if (outcome != DNS_TEMPFAIL && outcome != DNS_BOGUS)
+		q->why[0] = '\0';
+	strlcpy(q->canonical, a->name, sizeof(q->canonical));
+	a->q = NULL;
+}
+
+/* Walks the aliases of the answer.  False, with the reason: a dead end. */
+static bool
+aliases_follow(struct ask *a, const struct dns_record *rr, size_t n,
+    const char **why)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		if (rr[i].type != DNS_CNAME || strcmp(rr[i].owner, a->name)) {
+			i++;
+			continue;
+		}
+		*why = "too many aliases";
+		if (++a->hops > HOPS_MAX)
+			return false;
+		*why = "alias leads to what is no host name";
+		if (!is_askable(rr[i].host))
+			return false;
+		if (strlcpy(a->name, rr[i].host, sizeof(a->name)) >=
+		    sizeof(a->name))
+			return false;
+		i = 0;
+	}
+	return true;
+}
+
+/* Keeps the records asked for, at the name the aliases led to. */
+static void
+records_keep(struct ask *a, struct dns_record *rr, size_t n)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < n; i++) {
+		if (rr[i].type == a->q->type &&
+		    strcmp(rr[i].owner, a->name) == 0)
+			rr[kept++] = rr[i];
+		else
+			free(rr[i].data);
+	}
+	a->q->rr = rr;
+	a->q->nrr = kept;
+}
+
+static enum step
+answer_read(struct dns *d, struct ask *a, const struct message *m)
+{
+	struct dns_record *rr;
+	const char *why;
+	size_t n;
+	int hops = a->hops;
+
+	if ((rr = records_read(a->q, m, &n)) == NULL) {
+		ask_why(d, a, "malformed record in the answer");
+		return STEP_NEXT;
+	}
+	if (a->q->type != DNS_CNAME && !aliases_follow(a, rr, n, &why)) {
+		records_free(rr, n);
+		ask_why(d, a, why);
+		ask_finish(a, DNS_TEMPFAIL);
+		return STEP_DONE;
+	}
+	a->secure = a->secure && m->ad && d->trust_ad;
+	records_keep(a, rr, n);
+	if (a->q->nrr > 0) {
+		ask_finish(a, DNS_DATA);
+		return STEP_DONE;
+	}
+	free(a->q->rr);
+	a->q->rr = NULL;
+	if (a->hops > hops && m->rcode == LDNS_RCODE_NOERROR)
+		return STEP_ALIAS;
+	if (!m->ra && !m->aa) {
+		/* a referral would pass for "no data" */
+		ask_why(d, a, "does not resolve for us");
+		return STEP_NEXT;
+	}
+	ask_finish(a, m->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN :
+	    DNS_NODATA);
+	return STEP_DONE;
+}
+
+static bool
+ede_is_dnssec(int ede)
+{
+	return ede == 1 || ede == 2 || (ede >= 5 && ede <= 12);
+}
+
+static enum step
+answer_failed(struct dns *d, struct ask *a, const struct message *m)
+{
+	ldns_lookup_table *name;
+	char text[64];
+
+	if (a->edns && (m->rcode == LDNS_RCODE_FORMERR ||
+	    m->rcode == LDNS_RCODE_NOTIMPL || m->rcode == 16)) {
+		a->edns = false;
+		return STEP_SAME;
+	}
+	name = ldns_lookup_by_id(ldns_rcodes, (int)m->rcode);
+	if (m->ede != -1)
+		snprintf(text, sizeof(text), "%s, extended error %d",
+		    name != NULL ? name->name : "unknown error", m->ede);
+	else
+		snprintf(text, sizeof(text), "%s",
+		    name != NULL ? name->name : "unknown error");
+	ask_why(d, a, text);
+	if (m->rcode == LDNS_RCODE_SERVFAIL && !a->cd) {
+		if (ede_is_dnssec(m->ede)) {
+			ask_finish(a, DNS_BOGUS);
+			return STEP_DONE;
+		}
+		if (a->servfail == -1)
+			a->servfail = a->server;
+	}
+	return STEP_NEXT;
+}
+
+/* The door for everything a server sends. */
+static enum step
+answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
+{
+	struct message m = { .p = p, .len = len };
+	enum step useless = a->tcp ? STEP_NEXT : STEP_WAIT;
+
+	if (!is_answer_to(a, p, len)) {
+		if (a->tcp)
+			ask_why(d, a, "answered something else over TCP");
+		return useless;
+	}
+	if ((p[2] & 0x02) != 0 && !a->tcp) {
+		a->tcp = true;
+		return STEP_SAME;
+	}
+	if ((p[2] & 0x02) != 0 || !message_scan(&m, a->qlen)) {
+		ask_why(d, a, "malformed answer");
+		return useless;
+	}
+	if (m.rcode != LDNS_RCODE_NOERROR && m.rcode != LDNS_RCODE_NXDOMAIN)
+		return answer_failed(d, a, &m);
+	if (a->cd) {
+		ask_why(d, a, "DNSSEC validation failed");
+		ask_finish(a, DNS_BOGUS);
+		return STEP_DONE;
+	}
+	return answer_read(d, a, &m);
+}
+
+/* Transport */
+
+static bool
+question_build(struct ask *a)
+{
+	ldns_pkt *pkt = NULL;
+	ldns_rdf *name;
+	uint8_t *wire = NULL;
+	size_t len;
+	bool ok = false;
+
+	if ((name = ldns_dname_new_frm_str(a->name)) == NULL)
+		return false;
+	pkt = ldns_pkt_query_new(name, (ldns_rr_type)a->q->type,
+	    LDNS_RR_CLASS_IN, LDNS_RD | LDNS_AD | (a->cd ? LDNS_CD : 0));
+	if (pkt == NULL) {
+		ldns_rdf_deep_free(name);
+		return false;
+	}
+	a->qlen = ldns_rdf_size(name) + 4;
+	ldns_pkt_set_id(pkt, (uint16_t)arc4random());
+	if (a->edns)
+		ldns_pkt_set_edns_udp_size(pkt, UDP_SIZE);
+	if (ldns_pkt2wire(&wire, pkt, &len) != LDNS_STATUS_OK ||
+	    len > sizeof(a->out) - 2)
+		goto out;
+	a->out[0] = (unsigned char)(len >> 8);
+	a->out[1] = (unsigned char)len;
+	memcpy(a->out + 2, wire, len);
+	a->outlen = 2 + len;
+	a->sent = 0;
+	ok = true;
+out:
+	free(wire);
+	ldns_pkt_free(pkt);
+	return ok;
+}
+
+/* A new socket, a new port and a new id for each try. */
+static bool
+ask_send(struct dns *d, struct ask *a)
+{
+	const struct sockaddr_storage *ss = &d->server[a->server];
+	size_t len;
+
+	ask_close(a);
+	a->tries++;
+	a->count[a->server]++;
+	if (!question_build(a)) {
+		ask_why(d, a, "out of memory");
+		return false;
+	}
+	a->fd = socket(ss->ss_family, (a->tcp ? SOCK_STREAM : SOCK_DGRAM) |
+	    SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (a->fd == -1 || (connect(a->fd, (const struct sockaddr *)ss,
+	    sa_len(ss)) == -1 && errno != EINPROGRESS))
+		goto fail;
+	if (a->tcp) {
+		if ((a->in = malloc(2 + MESSAGE_MAX)) == NULL)
+			goto fail;
+		return true;
+	}
+	len = a->outlen - 2;
+	if (send(a->fd, a->out + 2, len, MSG_NOSIGNAL) != (ssize_t)len)
+		goto fail;
+	a->sent = a->outlen;
+	return true;
+fail:
+	ask_why(d, a, strerror(errno));
+	return false;
+}
+
+/* Moves to the next server that may still answer.  False: none is left. */
+static bool
+server_next(const struct dns *d, struct ask *a)
+{
+	bool trouble = a->cd;
+	int i, s;
+
+	for (i = 0; i < d->nserver; i++)
+		trouble = trouble || a->failed[i];
+	for (i = 1; i <= d->nserver; i++) {
+		s = (a->server + i) % d->nserver;
+		if (!a->failed[s] &&
+		    (!trouble || a->count[s] < SILENCE_MAX)) {
+			a->server = s;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * All have failed.  Was it validation?  The server that said SERVFAIL is
+ * asked once more, with validation off; what it then says is not used.
+ */
+static bool
+ask_last_resort(struct dns *d, struct ask *a)
+{
+	int i;
+
+	if (a->cd || a->servfail == -1)
+		return false;
+	a->cd = true;
+	a->tries = 0;
+	for (i = 0; i < d->nserver; i++) {
+		a->failed[i] = i != a->servfail;
+		a->count[i] = 0;
+	}
+	a->server = a->servfail;
+	return true;
+}
+
+/* Sends to the chosen server, or to the first after it that takes it. */
+static void
+ask_try(struct dns *d, struct ask *a)
+{
+	int64_t wait;
+	int shift;
+
+	while (!ask_send(d, a)) {
+		a->failed[a->server] = true;
+		if (!server_next(d, a) && !ask_last_resort(d, a)) {
+			ask_finish(a, DNS_TEMPFAIL);
+			return;
+		}
+	}
+	shift = a->tries > 10 ? 10 : a->tries - 1;
+	wait = (int64_t)RETRY_FIRST << shift;
+	if (a->tcp || wait > d->patience)
+		wait = d->patience;
+	a->retry = deadline_in(wait);
+}
+
+static void
+ask_next(struct dns *d, struct ask *a)
+{
+	a->tcp = d->tcp;
+	if (server_next(d, a) || ask_last_resort(d, a))
+		ask_try(d, a);
+	else
+		ask_finish(a, DNS_TEMPFAIL);
+}
+
+/* From the start, for a name not yet asked for. */
+static void
+ask_restart(struct dns *d, struct ask *a)
+{
+	a->tcp = d->tcp;
+	a->edns = true;
+	a->cd = false;
+	a->tries = 0;
+	a->servfail = -1;
+	memset(a->count, 0, sizeof(a->count));
+	memset(a->failed, 0, sizeof(a->failed));
+	a->server = d->rotate ? (int)arc4random_uniform((uint32_t)d->nserver) :
+	    0;
+	ask_try(d, a);
+}
+
+static void
+ask_begin(struct dns *d, struct ask *a, struct dns_query *q)
+{
+	memset(a, 0, sizeof(*a));
+	a->q = q;
+	a->fd = -1;
+	a->secure = true;
+	strlcpy(a->name, q->canonical, sizeof(a->name));
+	ask_restart(d, a);
+}
+
+static void
+ask_step(struct dns *d, struct ask *a, enum step step)
+{
+	switch (step) {
+	case STEP_WAIT:
+	case STEP_DONE:
+		break;
+	case STEP_SAME:
+		ask_try(d, a);
+		break;
+	case STEP_NEXT:
+		a->failed[a->server] = true;
+		ask_next(d, a);
+		break;
+	case STEP_ALIAS:
+		ask_restart(d, a);
+		break;
+	}
+}
+
+/* The rest of the question goes out, the length comes in, then the rest. */
+static enum step
+tcp_ready(struct dns *d, struct ask *a)
+{
+	size_t want = 2;
+	ssize_t n;
+
+	if (a->sent < a->outlen) {
+		n = send(a->fd, a->out + a->sent, a->outlen - a->sent,
+		    MSG_NOSIGNAL);
+		if (n > 0)
+			a->sent += (size_t)n;
+	} else {
+		if (a->inlen >= 2)
+			want = 2 + get16(a->in);
+		n = recv(a->fd, a->in + a->inlen, want - a->inlen, 0);
+		if (n > 0)
+			a->inlen += (size_t)n;
+		else if (n == 0) {
+			ask_why(d, a, "closed the TCP connection");
+			return STEP_NEXT;
+		}
+	}
+	if (n == -1) {
+		if (errno == EAGAIN || errno == EINTR)
+			return STEP_WAIT;
+		ask_why(d, a, strerror(errno));
+		return STEP_NEXT;
+	}
+	if (a->inlen < 2 || a->inlen < 2 + (size_t)get16(a->in))
+		return STEP_WAIT;
+	return answer_take(d, a, a->in + 2, a->inlen - 2);
+}
+
+static enum step
+udp_ready(struct dns *d, struct ask *a)
+{
+	ssize_t n;
+
+	n = recv(a->fd, d->buf, sizeof(d->buf), 0);
+	if (n == -1) {
+		if (errno == EAGAIN || errno == EINTR)
+			return STEP_WAIT;
+		ask_why(d, a, strerror(errno));
+		return STEP_NEXT;
+	}
+	return answer_take(d, a, d->buf, (size_t)n);
+}
+
+/* Waits for the first of the sockets, or for the first clock. */
+static void
+asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
+{
+	struct pollfd pfd[SOCKETS_MAX];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		pfd[i].fd = ask[i].q != NULL ? ask[i].fd : -1;
+		pfd[i].events = ask[i].q != NULL &&
+		    ask[i].sent < ask[i].outlen ? POLLOUT : POLLIN;
+		pfd[i].revents = 0;
+		if (ask[i].q != NULL)
+			deadline = deadline_min(deadline, ask[i].retry);
+	}
+	if (poll(pfd, n, deadline_left(deadline)) == -1)
+		return;
+	for (i = 0; i < n; i++) {
+		struct ask *a = &ask[i];
+
+		if (a->q != NULL && pfd[i].revents != 0)
+			ask_step(d, a, a->tcp ? tcp_ready(d, a) :
+			    udp_ready(d, a));
+		if (a->q != NULL && deadline_left(a->retry) == 0) {
+			if (a->q->why[0] == '\0')
+				ask_why(d, a, "no answer in time");
+			ask_next(d, a);
+		}
+	}
+}
+
+/* Fills free slots.  Returns how many are busy. */
+static size_t
+asks_fill(struct dns *d, struct ask *ask, size_t width, struct dns_query *q,
+    size_t n, size_t *next)
+{
+	size_t i, busy = 0;
+
+	for (i = 0; i < width; i++) {
+		while (ask[i].q == NULL && *next < n) {
+			if (q[*next].outcome == DNS_TEMPFAIL &&
+			    q[*next].answer != NULL)
+				ask_begin(d, &ask[i], &q[*next]);
+			(*next)++;
+		}
+		if (ask[i].q != NULL)
+			busy++;
+	}
+	return busy;
+}
+
+/* Time is up. */
+static void
+asks_stop(struct dns *d, struct ask *ask, size_t width)
+{
+	size_t i;
+
+	for (i = 0; i < width; i++) {
+		if (ask[i].q == NULL)
+			continue;
+		if (ask[i].q->why[0] == '\0')
+			ask_why(d, &ask[i], "no answer in time");
+		ask_finish(&ask[i], DNS_TEMPFAIL);
+	}
+}
+
+static void
+query_forget(struct dns_query *q)
+{
+	records_free(q->rr, q->nrr);
+	free(q->answer);
+	q->rr = NULL;
+	q->nrr = 0;
+	q->answer = NULL;
+	q->secure = false;
+	q->why[0] = q->canonical[0] = '\0';
+}
+
+void
+dns_query_init(struct dns_query *q, const char *name, enum dns_type type)
+{
+	memset(q, 0, sizeof(*q));
+	if (strlcpy(q->name, name, sizeof(q->name)) >= sizeof(q->name))
+		q->name[0] = '\0';
+	q->type = type;
+	q->outcome = DNS_TEMPFAIL;
+}
+
+void
+dns_query_clear(struct dns_query *q)
+{
+	query_forget(q);
+}
+
+void
+dns_lookup(struct dns *d, struct dns_query *q, size_t n, int64_t deadline)
+{
+	size_t i, width = n < SOCKETS_MAX ? n : SOCKETS_MAX, next = 0;
+	const char *why = "out of memory";
+	struct ask *ask;
+
+	for (i = 0; i < n; i++) {
+		query_forget(&q[i]);
+		strlcpy(q[i].canonical, q[i].name, sizeof(q[i].canonical));
+		lower(q[i].canonical);
+		q[i].answer = strdup("");
+		q[i].outcome = is_askable(q[i].name) ? DNS_TEMPFAIL :
+		    DNS_NXDOMAIN;
+	}
+	if ((ask = calloc(width + 1, sizeof(*ask))) != NULL) {
+		while (deadline_left(deadline) != 0 &&
+		    asks_fill(d, ask, width, q, n, &next) > 0)
+			asks_poll(d, ask, width, deadline);
+		asks_stop(d, ask, width);
+		why = "no answer in time";
+		free(ask);
+	}
+	for (i = 0; i < n; i++)
+		if (q[i].outcome == DNS_TEMPFAIL && q[i].why[0] == '\0')
+			strlcpy(q[i].why, why, sizeof(q[i].why));
+}

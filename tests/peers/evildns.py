@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""A name server that misbehaves on demand, for tests on loopback.
+
+evildns.py [-a ADDR] [-p PORT] [-c FILE] [-l LOG]
+
+Prints "ADDR PORT" when it listens on UDP and TCP (PORT 0: any free one).
+What it does is chosen by the first label of the name asked for:
+
+  MODE[-ARG].anything.evil
+
+A name with no mode of its own is served from FILE, lines "name type data"
+(types A AAAA MX CNAME; "@rcode" as type gives that response code).
+Every question is a line "transport name type flags" in LOG.
+"""
+import argparse
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
+NAMES = {v: k for k, v in TYPES.items()}
+IN, CH = 1, 3
+QR, TC, AD, RA, RD = 0x8000, 0x0200, 0x0020, 0x0080, 0x0100
+
+
+def wire_name(name):
+    out = b""
+    for label in name.rstrip(".").split("."):
+        if label:
+            raw = label.encode("latin-1").decode("unicode_escape")
+            raw = raw.encode("latin-1")
+            out += bytes([len(raw)]) + raw
+    return out + b"\0"
+
+
+def rdata(kind, text):
+    if kind == "A":
+        return socket.inet_aton(text)
+    if kind == "AAAA":
+        return socket.inet_pton(socket.AF_INET6, text)
+    if kind == "MX":
+        pref, host = text.split(None, 1)
+        return struct.pack("!H", int(pref)) + wire_name(host)
+    if kind == "TLSA":
+        return bytes.fromhex(text)
+    if kind == "TXT":
+        return bytes([len(text)]) + text.encode("latin-1")
+    return wire_name(text)
+
+
+def rr(owner, rtype, data, cls=IN, ttl=300):
+    if isinstance(owner, str):
+        owner = wire_name(owner)
+    return owner + struct.pack("!HHIH", rtype, cls, ttl, len(data)) + data
+
+
+class Question:
+    def __init__(self, packet):
+        self.packet = packet
+        self.id, self.flags, qd = struct.unpack("!HHH", packet[:6])
+        pos, labels = 12, []
+        while packet[pos]:
+            labels.append(packet[pos + 1:pos + 1 + packet[pos]])
+            pos += 1 + packet[pos]
+        self.labels = labels
+        self.name = b".".join(labels).decode("latin-1").lower()
+        self.type = struct.unpack("!H", packet[pos + 1:pos + 3])[0]
+        self.section = packet[12:pos + 5]
+        self.edns = struct.unpack("!H", packet[10:12])[0] > 0
+
+    def reply(self, answers=(), rcode=0, flags=QR | RA | AD | RD, ident=None,
+              section=None, extra=b"", nextra=0, count=None, qd=1):
+        section = self.section if section is None else section
+        ident = self.id if ident is None else ident
+        count = len(answers) if count is None else count
+        return struct.pack("!HHHHHH", ident & 0xffff, flags | rcode, qd,
+                           count, 0, nextra) + section + \
+            b"".join(answers) + extra
+
+
+def good(q, **kw):
+    """A sound answer to whatever is asked."""
+    at = b"\xc0\x0c"
+    if q.type == TYPES["MX"]:
+        data = rdata("MX", "10 good." + q.name)
+    elif q.type == TYPES["A"]:
+        data = rdata("A", "192.0.2.25")
+    elif q.type == TYPES["AAAA"]:
+        data = rdata("AAAA", "2001:db8::25")
+    elif q.type == TYPES["TLSA"]:
+        data = rdata("TLSA", "030101" + "ab" * 32)
+    else:
+        return q.reply([], **kw)
+    return q.reply([rr(at, q.type, data)], **kw)
+
+
+def ede(code):
+    option = struct.pack("!HHH", 15, 2, code)
+    return b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(option)) + option
+
+
+class Server:
+    def __init__(self, opts):
+        self.opts = opts
+        self.zone = {}
+        self.log = open(opts.log, "a", buffering=1) if opts.log else None
+        for line in open(opts.conf) if opts.conf else ():
+            if line.strip() and not line.startswith("#"):
+                name, kind, data = (line.split(None, 2) + [""])[:3]
+                self.zone.setdefault(name.lower().rstrip("."), []).append(
+                    (kind, data.strip()))
+        self.other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.other.bind((opts.address, 0))
+        self.seen = {}
+
+    def from_zone(self, q):
+        entries = self.zone.get(q.name)
+        if entries is None:
+            return q.reply([], rcode=3)
+        answers = []
+        for kind, data in entries:
+            if kind.startswith("@"):
+                return q.reply([], rcode=int(kind[1:]))
+            if TYPES[kind] == q.type or kind == "CNAME":
+                answers.append(rr(q.name, TYPES[kind], rdata(kind, data)))
+        return q.reply(answers)
+
+    def answer(self, q, tcp):
+        """A list of what to send: bytes, ("other", bytes), ("sleep", s),
+        ("drip", bytes), ("close",)."""
+        mode, _, arg = q.name.split(".")[0].partition("-")
+        known = getattr(self, "mode_" + mode, None)
+        if known is None:
+            return [self.from_zone(q)]
+        return known(q, arg, tcp)
+
+    # wrong in one point only: each must be ignored
+    def mode_source(self, q, arg, tcp):
+        return [("other", good(q))]
+
+    def mode_id(self, q, arg, tcp):
+        return [good(q, ident=q.id + 1)]
+
+    def mode_question(self, q, arg, tcp):
+        return [good(q, section=wire_name("other.evil") + q.section[-4:])]
+
+    def mode_qtype(self, q, arg, tcp):
+        return [good(q, section=q.section[:-4] + b"\0\2\0\1")]
+
+    def mode_class(self, q, arg, tcp):
+        return [good(q, section=q.section[:-2] + b"\0\3")]
+
+    def mode_query(self, q, arg, tcp):
+        return [good(q, flags=RA)]
+
+    def mode_opcode(self, q, arg, tcp):
+        return [good(q, flags=QR | RA | 0x2000)]
+
+    def mode_noquestion(self, q, arg, tcp):
+        return [good(q, section=b"", qd=0)]
+
+    def mode_cut(self, q, arg, tcp):
+        return [good(q)[:int(arg or 30)]]
+
+    def mode_silent(self, q, arg, tcp):
+        return []
+
+    # right in the end
+    def mode_good(self, q, arg, tcp):
+        return [good(q)]
+
+    def mode_junk(self, q, arg, tcp):
+        return [b"\1\2\3\4\5", good(q)]
+
+    def mode_liars(self, q, arg, tcp):
+        return [good(q, ident=q.id + 1), ("other", good(q)), b"",
+                good(q)[:20], good(q)]
+
+    def mode_case(self, q, arg, tcp):
+        return [good(q, section=bytes(q.section[:-4]).upper() +
+                     q.section[-4:])]
+
+    def mode_late(self, q, arg, tcp):
+        """Answers the ARGth try only."""
+        n = self.seen[q.name] = self.seen.get(q.name, 0) + 1
+        return [good(q)] if n >= int(arg or 2) else []
+
+    def mode_noedns(self, q, arg, tcp):
+        return [q.reply([], rcode=1) if q.edns else good(q)]
+
+    # TCP
+    def mode_drip(self, q, arg, tcp):
+        if not tcp:
+            return [q.reply([], flags=QR | RA | TC)]
+        return [("drip", good(q))]
+
+    def mode_big(self, q, arg, tcp):
+        """ARG MX records, over TCP only."""
+        if not tcp:
+            return [q.reply([], flags=QR | RA | TC)]
+        return [q.reply([rr(b"\xc0\x0c", 15, rdata(
+            "MX", "%d mx%d.a-rather-long-name.evil" % (10 + i, i)))
+            for i in range(int(arg or 61))])]
+
+    def mode_tconly(self, q, arg, tcp):
+        return [("close",)] if tcp else [q.reply([], flags=QR | RA | TC)]
+
+    def mode_tctc(self, q, arg, tcp):
+        return [q.reply([], flags=QR | RA | TC)]
+
+    def mode_tcpid(self, q, arg, tcp):
+        if not tcp:
+            return [q.reply([], flags=QR | RA | TC)]
+        return [good(q, ident=q.id + 1)]
+
+    # records of bad form
+    def mode_empty(self, q, arg, tcp):
+        return [q.reply([rr(b"\xc0\x0c", q.type, b"")])]
+
+    def mode_short(self, q, arg, tcp):
+        return [q.reply([rr(b"\xc0\x0c", q.type, b"\0")])]
+
+    def mode_long(self, q, arg, tcp):
+        return [q.reply([rr(b"\xc0\x0c", q.type,
+                            rdata("MX", "10 mx.evil") + b"xxxx")])]
+
+    def mode_loop(self, q, arg, tcp):
+        """The exchange is a compression pointer to itself."""
+        here = 12 + len(q.section) + 12 + 2
+        return [q.reply([rr(b"\xc0\x0c", q.type, b"\0\1" + struct.pack(
+            "!H", 0xc000 | here))])]
+
+    def mode_ownerloop(self, q, arg, tcp):
+        here = 12 + len(q.section)
+        return [q.reply([rr(struct.pack("!H", 0xc000 | here), q.type,
+                            rdata("MX", "10 mx.evil"))])]
+
+    def mode_count(self, q, arg, tcp):
+        """Promises more records than there are."""
+        return [q.reply([rr(b"\xc0\x0c", 15, rdata("MX", "10 mx.evil"))],
+                        count=9)]
+
+    def mode_rrclass(self, q, arg, tcp):
+        return [q.reply([rr(b"\xc0\x0c", q.type, rdata("MX", "10 mx.evil"),
+                            cls=CH)])]
+
+    def mode_owner(self, q, arg, tcp):
+        return [q.reply([rr("other.evil", q.type,
+                            rdata("MX", "10 mx.evil"))])]
+
+    # aliases
+    def mode_selfalias(self, q, arg, tcp):
+        return [q.reply([rr(q.name, 5, rdata("CNAME", q.name))])]
+
+    def mode_chain(self, q, arg, tcp):
+        """One more alias at every question, for ever."""
+        n = int(arg or 0)
+        return [q.reply([rr(q.name, 5, rdata("CNAME", "chain-%d.evil" %
+                                             (n + 1)))])]
+
+    def mode_inchain(self, q, arg, tcp):
+        """ARG aliases in one answer, then the data."""
+        n = int(arg or 3)
+        names = [q.name] + ["hop%d.evil" % i for i in range(n)]
+        answers = [rr(a, 5, rdata("CNAME", b))
+                   for a, b in zip(names, names[1:])]
+        answers.append(rr(names[-1], 15, rdata("MX", "10 mx.evil")))
+        return [q.reply(answers[::-1])]
+
+    def mode_alias(self, q, arg, tcp):
+        """Only the alias; its target, "good", must be asked for."""
+        return [q.reply([rr(q.name, 5, rdata("CNAME", "good.evil"))])]
+
+    def mode_aliasnx(self, q, arg, tcp):
+        return [q.reply([rr(q.name, 5, rdata("CNAME", "gone.evil"))],
+                        rcode=3)]
+
+    def mode_oddalias(self, q, arg, tcp):
+        return [q.reply([rr(q.name, 5, rdata("CNAME", "a\\x20b.evil"))])]
+
+    # response codes
+    def mode_rcode(self, q, arg, tcp):
+        return [q.reply([], rcode=int(arg))]
+
+    def mode_nodata(self, q, arg, tcp):
+        return [q.reply([])]
+
+    def mode_lame(self, q, arg, tcp):
+        """A referral: no data, no recursion, no authority."""
+        return [q.reply([], flags=QR)]
+
+    def mode_ede(self, q, arg, tcp):
+        return [q.reply([], rcode=2, extra=ede(int(arg)), nextra=1)]
+
+    def mode_badsig(self, q, arg, tcp):
+        """As a validating resolver without RFC 8914."""
+        cd = struct.unpack("!H", q.packet[2:4])[0] & 0x10
+        return [good(q) if cd else q.reply([], rcode=2)]
+
+    def mode_escapes(self, q, arg, tcp):
+        """MX whose names are full of what a terminal would obey."""
+        if q.type != 15:
+            return [q.reply([], rcode=3)]
+        return [q.reply([rr(b"\xc0\x0c", 15, b"\0\x0a" + raw) for raw in (
+            b"\x05\x1b[2Jx\x04evil\0", b"\x07a\tb\nc\"d\x04evil\0",
+            b"\x09good.good\x04evil\0")])]
+
+    def serve(self, udp, listener):
+        while True:
+            ready, _, _ = select.select([udp, listener], [], [])
+            if udp in ready:
+                packet, peer = udp.recvfrom(65535)
+                threading.Thread(target=self.one_udp, daemon=True,
+                                 args=(udp, packet, peer)).start()
+            if listener in ready:
+                conn, _ = listener.accept()
+                threading.Thread(target=self.one_tcp, daemon=True,
+                                 args=(conn,)).start()
+
+    def note(self, q, transport):
+        if self.log:
+            self.log.write("%s %s %s %04x\n" % (
+                transport, q.name, NAMES.get(q.type, q.type), q.flags))
+
+    def one_udp(self, udp, packet, peer):
+        q = Question(packet)
+        self.note(q, "udp")
+        for part in self.answer(q, False):
+            if isinstance(part, tuple):
+                self.other.sendto(part[1], peer)
+            else:
+                udp.sendto(part, peer)
+
+    def one_tcp(self, conn):
+        with conn:
+            size = conn.recv(2, socket.MSG_WAITALL)
+            if len(size) < 2:
+                return
+            packet = conn.recv(struct.unpack("!H", size)[0],
+                               socket.MSG_WAITALL)
+            q = Question(packet)
+            self.note(q, "tcp")
+            for part in self.answer(q, True):
+                if part == ("close",):
+                    return
+                drip = isinstance(part, tuple)
+                data = part[1] if drip else part
+                data = struct.pack("!H", len(data)) + data
+                try:
+                    for byte in data if drip else ():
+                        conn.sendall(bytes([byte]))
+                        time.sleep(0.7)
+                    if not drip:
+                        conn.sendall(data)
+                except OSError:
+                    return
+            try:
+                conn.recv(1)
+            except OSError:
+                pass
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-a", dest="address", default="127.0.0.1")
+    parser.add_argument("-p", dest="port", type=int, default=0)
+    parser.add_argument("-c", dest="conf")
+    parser.add_argument("-l", dest="log")
+    opts = parser.parse_args()
+    for _ in range(20):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind((opts.address, opts.port))
+        port = udp.getsockname()[1]
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((opts.address, port))
+            break
+        except OSError:
+            udp.close()
+            listener.close()
+    else:
+        sys.exit("no port free for both UDP and TCP")
+    listener.listen(64)
+    print(opts.address, port, flush=True)
+    Server(opts).serve(udp, listener)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        os._exit(0)
