@@ -770,6 +770,10 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 		ask_why(d, a, "does not resolve for us");
 		return STEP_NEXT;
 	}
+	if (m->nanswer > 0 && a->hops == hops) {
+		ask_why(d, a, "answers for another name");
+		return STEP_NEXT;
+	}
 	ask_finish(a, m->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN :
 	    DNS_NODATA);
 	return STEP_DONE;
