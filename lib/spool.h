@@ -174,7 +174,7 @@ int spool_sync_domain(struct spool *sp, const char *domain);
 /*** What is remembered of a message: the replies its recipients got ***/
 
 /* The text for recipient I replaces an earlier one when read back. */
-int spool_reply_add(struct spool *sp, const struct spool_message *m, size_t i,
+int spool_reply_add(struct spool *sp, struct spool_message *m, size_t i,
     const char *text);
 /*
  * The last reply of each recipient in a new array of envelope.nrcpt strings
@@ -183,7 +183,7 @@ int spool_reply_add(struct spool *sp, const struct spool_message *m, size_t i,
 char **spool_replies(struct spool *sp, const struct spool_message *m);
 
 /* The base id that the report on this message has or will have, or "". */
-int spool_report_plan(struct spool *sp, const struct spool_message *m,
+int spool_report_plan(struct spool *sp, struct spool_message *m,
     const char *base);
 int spool_report_planned(struct spool *sp, const struct spool_message *m,
     char *base);
