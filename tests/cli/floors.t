@@ -58,7 +58,7 @@ is "$(only '#include <ldns' lib/dns.c lib/dane.c)" "" \
     "only dns.c includes ldns"
 is "$(only '#include <openssl' lib/tls.c lib/dane.c)" "" \
     "OpenSSL stays in tls.c"
-is "$(only '"(mail|state|seen|tmp|trigger)(/[^"]*)?"' lib/spool.c)" "" \
+is "$(only '"((mail|seen|tmp|trigger)(/[^"]*)?|state/[^"]*)"' lib/spool.c)" "" \
     "only spool.c names paths of the spool"
 is "$(grep -lE '\b(v?f?printf|puts|exit|err|errx|warnx?|getenv) ?\(' lib/*.c |
     grep -vE '^lib/(log|peer|row|domain|envelope|dsn)\.c$' | while read -r f; do
