@@ -52,7 +52,10 @@ bool addr_domain(char *out, const char *text);
 /* The argument of HELO and EHLO: a domain or an address literal. */
 bool addr_is_helo(const char *text);
 
-/* The local part without quotes and backslashes; OUT holds ADDR_LOCAL_MAX + 1. */
+/*
+ * The local part without quotes and backslashes; OUT holds
+ * ADDR_LOCAL_MAX + 1.
+ */
 void addr_local(const struct addr *a, char *out);
 
 #endif

@@ -124,10 +124,12 @@ parse_hop(struct conf_hop *hop, const char *text)
 	host[n] = '\0';
 	hop->port = (int)port;
 	if (parse_addr(&ss, host)) {
-		const void *a = ss.ss_family == AF_INET ?
-		    (const void *)&((struct sockaddr_in *)(void *)&ss)->sin_addr :
-		    (const void *)&((struct sockaddr_in6 *)(void *)&ss)->sin6_addr;
+		const struct sockaddr_in *in = (const void *)&ss;
+		const struct sockaddr_in6 *in6 = (const void *)&ss;
+		const void *a = &in6->sin6_addr;
 
+		if (ss.ss_family == AF_INET)
+			a = &in->sin_addr;
 		return inet_ntop(ss.ss_family, a, hop->host,
 		    sizeof(hop->host)) != NULL;
 	}

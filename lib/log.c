@@ -65,7 +65,7 @@ emit_stderr(const char *text)
 		return;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 emit(int priority, const char *fmt, va_list ap, const char *suffix)
 {
 	char line[LINE];

@@ -10,7 +10,10 @@
  * terminal's cursor nor forge a second log line or field.  Spaces stay.
  */
 
-/* Writes at most SIZE - 1 bytes and a NUL, never half an escape.  Returns BUF. */
+/*
+ * Writes at most SIZE - 1 bytes and a NUL, never half an escape.  Returns
+ * BUF.
+ */
 char *plain(char *buf, size_t size, const char *text);
 char *plain_mem(char *buf, size_t size, const char *text, size_t len);
 
