@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: ISC
+# kill -9 before every system call of mx-receive, and an error from each.
+. "$(dirname "$0")/../tap.sh"
+need python3 strace
+[ -z "$ASAN" ] || skip_all "the calls of a sanitizer are not ours"
+
+python3 "$TOP/tests/faults" receive
