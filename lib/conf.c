@@ -203,9 +203,10 @@ key_postmaster(struct target *t, char **word, int n)
 {
 	struct addr a;
 
-	return n == 1 && addr_parse_mailbox(&a, word[0]) &&
+	t->conf->postmaster_set = n == 1 && addr_parse_mailbox(&a, word[0]) &&
 	    strlcpy(t->conf->postmaster, a.text,
 	    sizeof(t->conf->postmaster)) < sizeof(t->conf->postmaster);
+	return t->conf->postmaster_set;
 }
 
 static bool
@@ -633,7 +634,7 @@ conf_load(struct conf *c, const char *dir, char *error)
 			return -1;
 		}
 	}
-	if (c->postmaster[0] == '\0' && snprintf(c->postmaster,
+	if (!c->postmaster_set && snprintf(c->postmaster,
 	    sizeof(c->postmaster), "postmaster@%s", c->hostname) < 0)
 		return -1;
 	return 0;

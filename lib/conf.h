@@ -52,6 +52,7 @@ struct conf {
 	int port;
 	struct sockaddr_storage source[2];	/* ss_family 0: any */
 	char postmaster[ADDR_MAX + 1];	/* default postmaster@hostname */
+	bool postmaster_set;		/* by its key */
 	char self_name[CONF_LIST_MAX][ADDR_DOMAIN_MAX + 1];
 	int nself_name;
 	struct sockaddr_storage self_addr[CONF_LIST_MAX];	/* port 0 */

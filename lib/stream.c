@@ -198,9 +198,11 @@ fill(struct stream *s)
 	}
 	n = s->ops->read(s->arg, s->in + s->inlen, INSIZE - s->inlen,
 	    s->deadline);
+	if (n == -1 && errno == ETIMEDOUT)
+		return STREAM_TIMEOUT;	/* may still be told so */
 	if (n == -1) {
 		(void)broken(s, errno);
-		return errno == ETIMEDOUT ? STREAM_TIMEOUT : STREAM_ERROR;
+		return STREAM_ERROR;
 	}
 	if (n == 0) {
 		s->eof = true;

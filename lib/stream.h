@@ -12,6 +12,7 @@
  * them.  Reading flushes what is still to be sent before it blocks.
  * Replies collect in the buffer, so a pipelined group is answered in one
  * write.  After an error the stream stays broken: every further call fails.
+ * A time-out while reading is no such error: the peer may still be told.
  */
 
 /*
