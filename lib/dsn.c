@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: ISC */
+#include "dsn.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "domain.h"
+#include "header.h"
+#include "log.h"
+#include "plain.h"
+
+#define HEADERS_MAX	(64 * 1024)	/* of the original, in the report */
+#define LINE_MAX_OUT	998		/* RFC 5322 2.1.1 */
+
+struct report {
+	const struct conf *conf;
+	struct spool *spool;
+	struct spool_message *m;
+	enum dsn_reason reason;
+	char base[MSGID_BASE_MAX + 1];
+	char remote[ADDR_DOMAIN_MAX + 1];	/* "" unknown */
+	char **replies;
+	char *original;		/* its header */
+	size_t original_len;
+	bool eight;		/* the header has octets outside ASCII */
+	time_t now;
+};
+
+/* Is this recipient's failure to be told (RFC 3461 5.2.6)? */
+static bool
+is_wanted(const struct recipient *r)
+{
+	char notify[64];
+
+	return !envelope_param(r->params, "NOTIFY", notify, sizeof(notify)) ||
+	    strcasestr(notify, "FAILURE") != NULL;
+}
+
+static bool
+is_subject(const struct report *r, const struct recipient *rcpt)
+{
+	return rcpt->status == RCPT_FAILED ||
+	    (r->reason == DSN_EXPIRED && rcpt->status == RCPT_PENDING);
+}
+
+static bool
+is_told(const struct report *r, size_t i)
+{
+	const struct recipient *rcpt = &r->m->envelope.rcpt[i];
+
+	return is_subject(r, rcpt) && is_wanted(rcpt);
+}
+
+/* The header of the original, whole lines, as it lies in the spool. */
+static int
+load_original(struct report *r)
+{
+	char *end;
+	ssize_t n;
+
+	if ((r->original = malloc(HEADERS_MAX + 1)) == NULL)
+		return -1;
+	n = pread(r->m->fd, r->original, HEADERS_MAX, r->m->offset);
+	if (n == -1)
+		return -1;
+	r->original[n] = '\0';
+	end = memmem(r->original, (size_t)n, "\r\n\r\n", 4);
+	if (end == NULL) {
+		/* Cut in the middle of a long header, or no body at all. */
+		end = memrchr(r->original, '\n', (size_t)n);
+		end = end != NULL ? end - 1 : r->original;
+	}
+	r->original_len = (size_t)(end - r->original);
+	for (size_t i = 0; i < r->original_len; i++)
+		if ((unsigned char)r->original[i] >= 0x80)
+			r->eight = true;
+	return 0;
+}
+
+/* xtext (RFC 3461 4) back into text; what is not printable is escaped. */
+static void
+print_xtext(FILE *f, const char *text)
+{
+	char hex[3] = "", one[8], c;
+
+	for (; *text != '\0'; text++) {
+		c = *text;
+		if (c == '+' && isxdigit((unsigned char)text[1]) &&
+		    isxdigit((unsigned char)text[2])) {
+			memcpy(hex, text + 1, 2);
+			c = (char)strtol(hex, NULL, 16);
+			text += 2;
+		}
+		fputs(plain_mem(one, sizeof(one), &c, 1), f);
+	}
+}
+
+static void
+print_words(const struct report *r, FILE *f)
+{
+	const struct envelope *e = &r->m->envelope;
+	char date[HEADER_DATE_MAX], safe[1024];
+
+	header_date(date, e->arrived);
+	fprintf(f, "This is the mail system at host %s.\r\n\r\n"
+	    "It kept your message of %s\r\n"
+	    "for the servers of %s.\r\n", r->conf->hostname, date,
+	    r->m->domain);
+	if (r->reason == DSN_REFUSED)
+		fputs("They answered, and refused it for good for:\r\n", f);
+	else
+		fputs("They could not be reached in the time that mail is "
+		    "kept here.\r\nIt was not delivered to:\r\n", f);
+	for (size_t i = 0; i < e->nrcpt; i++) {
+		if (!is_told(r, i))
+			continue;
+		fprintf(f, "\r\n  <%s>\r\n", plain(safe, sizeof(safe),
+		    e->rcpt[i].address));
+		if (r->replies[i][0] != '\0')
+			fprintf(f, "    %s: %s\r\n", r->reason == DSN_REFUSED ?
+			    "the answer" : "the last answer",
+			    plain(safe, 900, r->replies[i]));
+	}
+	fputs("\r\nThe header of your message is attached.\r\n", f);
+}
+
+/* The enhanced code within a reply, else one made of its first digit. */
+static void
+status_of(const struct report *r, const char *text, char *status, size_t size)
+{
+	size_t n;
+
+	if (r->reason == DSN_EXPIRED) {
+		(void)strlcpy(status, "4.4.7", size);
+		return;
+	}
+	(void)strlcpy(status, "5.0.0", size);
+	if (strlen(text) < 5 || text[3] != ' ')
+		return;
+	n = strspn(text + 4, "0123456789.");
+	if (text[4] == '5' && n >= 5 && n < size) {
+		memcpy(status, text + 4, n);
+		status[n] = '\0';
+	}
+}
+
+static void
+print_recipient(const struct report *r, FILE *f, size_t i)
+{
+	const struct recipient *rcpt = &r->m->envelope.rcpt[i];
+	char value[600], safe[1024], status[16], *type;
+
+	fputs("\r\n", f);
+	if (envelope_param(rcpt->params, "ORCPT", value, sizeof(value)) &&
+	    (type = strchr(value, ';')) != NULL) {
+		*type++ = '\0';
+		fprintf(f, "Original-Recipient: %s; ", value);
+		print_xtext(f, type);
+		fputs("\r\n", f);
+	}
+	status_of(r, r->replies[i], status, sizeof(status));
+	fprintf(f, "Final-Recipient: rfc822; %s\r\n"
+	    "Action: failed\r\nStatus: %s\r\n",
+	    plain(safe, sizeof(safe), rcpt->address), status);
+	if (r->remote[0] != '\0')
+		fprintf(f, "Remote-MTA: dns; %s\r\n", r->remote);
+	if (isdigit((unsigned char)r->replies[i][0]))
+		fprintf(f, "Diagnostic-Code: smtp; %s\r\n",
+		    plain(safe, 900, r->replies[i]));
+}
+
+static void
+print_status(const struct report *r, FILE *f)
+{
+	const struct envelope *e = &r->m->envelope;
+	char date[HEADER_DATE_MAX], value[128];
+
+	header_date(date, e->arrived);
+	if (envelope_param(e->params, "ENVID", value, sizeof(value))) {
+		fputs("Original-Envelope-Id: ", f);
+		print_xtext(f, value);
+		fputs("\r\n", f);
+	}
+	fprintf(f, "Reporting-MTA: dns; %s\r\nArrival-Date: %s\r\n",
+	    r->conf->hostname, date);
+	for (size_t i = 0; i < e->nrcpt; i++)
+		if (is_told(r, i))
+			print_recipient(r, f, i);
+}
+
+/* The original's header; a line too long for mail is cut. */
+static void
+print_original(const struct report *r, FILE *f)
+{
+	const char *p = r->original, *end = p + r->original_len, *eol;
+	size_t n;
+
+	while (p < end) {
+		eol = memmem(p, (size_t)(end - p), "\r\n", 2);
+		n = eol != NULL ? (size_t)(eol - p) : (size_t)(end - p);
+		fwrite(p, 1, n < LINE_MAX_OUT ? n : LINE_MAX_OUT, f);
+		fputs("\r\n", f);
+		p += n + 2;
+	}
+}
+
+static void
+print_header(const struct report *r, FILE *f, const char *boundary)
+{
+	char date[HEADER_DATE_MAX];
+
+	header_date(date, r->now);
+	fprintf(f, "Received: by %s (mxkeep)\r\n\tid %s;\r\n\t%s\r\n"
+	    "Date: %s\r\nFrom: Mail system of %s <%s>\r\nTo: <%s>\r\n"
+	    "Subject: Not delivered: your mail for %s\r\n"
+	    "Message-ID: <%s>\r\nAuto-Submitted: auto-replied\r\n"
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
+	    "\tboundary=\"%s\"\r\n\r\n", r->conf->hostname, r->base, date,
+	    date, r->conf->hostname, r->conf->postmaster,
+	    r->m->envelope.sender, r->m->domain, r->base, boundary);
+}
+
+/* The whole report as a string, caller frees; NULL when out of memory. */
+static char *
+compose(const struct report *r, size_t *len)
+{
+	char *text = NULL, boundary[64];
+	FILE *f;
+
+	/* No line of ours begins with "--", and none of a header can. */
+	(void)snprintf(boundary, sizeof(boundary), "mxkeep-%lld-%ld",
+	    (long long)r->now, (long)getpid());
+	if ((f = open_memstream(&text, len)) == NULL)
+		return NULL;
+	print_header(r, f, boundary);
+	fprintf(f, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n"
+	    "Content-Description: notification\r\n\r\n", boundary);
+	print_words(r, f);
+	fprintf(f, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n"
+	    "Content-Description: delivery status\r\n\r\n", boundary);
+	print_status(r, f);
+	fprintf(f, "\r\n--%s\r\nContent-Type: text/rfc822-headers\r\n"
+	    "Content-Description: header of the message\r\n%s\r\n", boundary,
+	    r->eight ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	print_original(r, f);
+	fprintf(f, "\r\n--%s--\r\n", boundary);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* Into the spool, under the sender's domain. */
+static int
+commit(const struct report *r, const char *domain)
+{
+	struct envelope e, *list = &e;
+	struct spool_draft *d = NULL;
+	char *text;
+	size_t len;
+	int result = -1;
+
+	envelope_init(&e);
+	e.arrived = r->now;
+	(void)strlcpy(e.domain, domain, sizeof(e.domain));
+	(void)strlcpy(e.protocol, "report", sizeof(e.protocol));
+	if ((text = compose(r, &len)) == NULL ||
+	    envelope_set_sender(&e, "", r->eight ? "BODY=8BITMIME" : "") ==
+	    -1 || envelope_add(&e, r->m->envelope.sender, "") == -1) {
+		errno = ENOMEM;
+		goto out;
+	}
+	if ((d = spool_begin(r->spool, &list, 1, r->base, "")) == NULL ||
+	    spool_write(d, text, len) == -1 || spool_commit(d) == -1)
+		goto out;
+	log_info("reported id=%s as=%s to=<%s>", r->m->entry.id,
+	    spool_draft_id(d, 0), plain((char[ADDR_MAX * 2]){ 0 },
+	    ADDR_MAX * 2, r->m->envelope.sender));
+	result = 0;
+out:
+	if (d != NULL)
+		spool_abort(d);
+	envelope_clear(&e);
+	free(text);
+	return result;
+}
+
+/* The host that refused, as the domain's state remembers it. */
+static void
+find_remote(struct report *r)
+{
+	struct domain d;
+	char *space;
+
+	if (r->reason != DSN_REFUSED ||
+	    spool_domain_load(r->spool, r->m->domain, &d) == -1)
+		return;
+	if ((space = strchr(d.route, ' ')) != NULL)
+		*space = '\0';
+	if (!addr_domain(r->remote, d.route))
+		r->remote[0] = '\0';
+}
+
+/* Commits the report unless an earlier run did; 0 or -1. */
+static int
+report(struct report *r, const char *domain)
+{
+	char there[ADDR_DOMAIN_MAX + 1];
+	struct spool_entry found;
+	int result = -1;
+
+	if (spool_report_planned(r->spool, r->m, r->base) == -1)
+		return -1;
+	if (r->base[0] != '\0') {
+		result = spool_find(r->spool, r->base, there, &found);
+		if (result != 0)
+			return result == 1 ? 0 : -1;
+		result = -1;
+	} else {
+		msgid_new(r->base, r->conf->hostname);
+		if (spool_report_plan(r->spool, r->m, r->base) == -1)
+			return -1;
+	}
+	find_remote(r);
+	if ((r->replies = spool_replies(r->spool, r->m)) == NULL ||
+	    load_original(r) == -1)
+		goto out;
+	result = commit(r, domain);
+out:
+	free(r->replies);
+	free(r->original);
+	return result;
+}
+
+/* Has the sender a domain that mail can be sent to, and asked for it? */
+static bool
+may_tell(const struct report *r, char *domain)
+{
+	const struct envelope *e = &r->m->envelope;
+	struct addr a;
+	bool wanted = false;
+
+	if (!addr_parse_mailbox(&a, e->sender) || a.literal ||
+	    !addr_domain(domain, a.domain))
+		return false;
+	for (size_t i = 0; i < e->nrcpt; i++)
+		wanted = wanted || is_told(r, i);
+	return wanted;
+}
+
+enum dsn_result
+dsn_send(const struct conf *c, struct spool *sp, struct spool_message *m,
+    enum dsn_reason reason)
+{
+	struct report r = { .conf = c, .spool = sp, .m = m, .reason = reason,
+		.now = time(NULL) };
+	char domain[ADDR_DOMAIN_MAX + 1];
+	enum dsn_result result = DSN_NONE;
+
+	if (may_tell(&r, domain)) {
+		if (report(&r, domain) == -1)
+			return DSN_LATER;
+		result = DSN_SENT;
+	}
+	for (size_t i = 0; i < m->envelope.nrcpt; i++)
+		if (is_subject(&r, &m->envelope.rcpt[i]) &&
+		    spool_mark(m, i, RCPT_REPORTED) == -1)
+			return DSN_LATER;
+	return spool_sync(m) == -1 ? DSN_LATER : result;
+}
