@@ -510,20 +510,23 @@ rdata_fields(enum dns_type type)
 	return 1;
 }
 
-/* "owner ttl class type rdata", with single spaces where dig has tabs. */
+/*
+ * "owner ttl class type rdata", with single spaces where dig has tabs, and
+ * nothing that a terminal would obey.
+ */
 static void
 rr_print(FILE *f, const ldns_rr *rr)
 {
 	char *text, *p;
-	int fields = 0;
 
 	if ((text = ldns_rr2str(rr)) == NULL)
 		return;
-	for (p = text; *p != '\0' && fields < 4; p++)
-		if (*p == '\t') {
+	for (p = text; *p != '\0' && *p != '\n'; p++) {
+		if (*p == '\t')
 			*p = ' ';
-			fields++;
-		}
+		else if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	fputs(text, f);
 	free(text);
 }

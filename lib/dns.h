@@ -56,7 +56,7 @@ struct dns_query {
 	struct dns_record *rr;	/* the type asked for, at canonical */
 	size_t nrr;
 	char *answer;		/* answer section as dig prints it, a record
-				   a line, "" if none */
+				   a line, printable ASCII; "" if none */
 };
 
 struct dns;
