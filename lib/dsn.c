@@ -309,6 +309,42 @@ find_remote(struct report *r)
 		r->remote[0] = '\0';
 }
 
+/*
+ * The plan is "BASE INDEX": it holds as long as recipient INDEX has not been
+ * told.  True with r->base if a crash left one.
+ */
+static bool
+resume_plan(struct report *r)
+{
+	char plan[MSGID_MAX + 1], *index;
+	unsigned long i;
+
+	if (spool_report_planned(r->spool, r->m, plan) == -1 ||
+	    (index = strchr(plan, ' ')) == NULL)
+		return false;
+	*index++ = '\0';
+	i = strtoul(index, NULL, 10);
+	return i < r->m->envelope.nrcpt && is_told(r, i) &&
+	    strlcpy(r->base, plan, sizeof(r->base)) < sizeof(r->base);
+}
+
+static int
+make_plan(struct report *r)
+{
+	char plan[MSGID_MAX + 1];
+	size_t i = 0;
+
+	while (i + 1 < r->m->envelope.nrcpt && !is_told(r, i))
+		i++;
+	msgid_new(r->base, r->conf->hostname);
+	if (snprintf(plan, sizeof(plan), "%s %zu", r->base, i) >=
+	    (int)sizeof(plan)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return spool_report_plan(r->spool, r->m, plan);
+}
+
 /* Commits the report unless an earlier run did; 0 or -1. */
 static int
 report(struct report *r, const char *domain)
@@ -317,18 +353,13 @@ report(struct report *r, const char *domain)
 	struct spool_entry found;
 	int result = -1;
 
-	if (spool_report_planned(r->spool, r->m, r->base) == -1)
-		return -1;
-	if (r->base[0] != '\0') {
+	if (resume_plan(r)) {
 		result = spool_find(r->spool, r->base, there, &found);
 		if (result != 0)
 			return result == 1 ? 0 : -1;
 		result = -1;
-	} else {
-		msgid_new(r->base, r->conf->hostname);
-		if (spool_report_plan(r->spool, r->m, r->base) == -1)
-			return -1;
-	}
+	} else if (make_plan(r) == -1)
+		return -1;
 	find_remote(r);
 	if ((r->replies = spool_replies(r->spool, r->m)) == NULL ||
 	    load_original(r) == -1)

@@ -1290,7 +1290,7 @@ append_line(struct spool *sp, const char *domain, const char *name,
 
 #define PLAN "report"
 
-/* "INDEX TAB TEXT" lines and one "report TAB BASE". */
+/* "INDEX TAB TEXT" lines and one "report TAB PLAN". */
 static char *
 read_replies(struct spool *sp, const struct spool_message *m)
 {
@@ -1382,28 +1382,28 @@ spool_replies(struct spool *sp, const struct spool_message *m)
 }
 
 int
-spool_report_plan(struct spool *sp, struct spool_message *m, const char *base)
+spool_report_plan(struct spool *sp, struct spool_message *m, const char *plan)
 {
 	m->remembered = true;
-	return set_reply(sp, m, PLAN, base);
+	return set_reply(sp, m, PLAN, plan);
 }
 
 int
 spool_report_planned(struct spool *sp, const struct spool_message *m,
-    char *base)
+    char *plan)
 {
 	char *text, *p;
 	size_t n;
 
-	base[0] = '\0';
+	plan[0] = '\0';
 	if ((text = read_replies(sp, m)) == NULL)
 		return -1;
 	for (p = text; *p != '\0'; p += n, p += *p == '\n') {
 		n = strcspn(p, "\n");
-		if (n > sizeof(PLAN) && n - sizeof(PLAN) <= MSGID_BASE_MAX &&
+		if (n > sizeof(PLAN) && n - sizeof(PLAN) <= MSGID_MAX &&
 		    strncmp(p, PLAN "\t", sizeof(PLAN)) == 0) {
-			memcpy(base, p + sizeof(PLAN), n - sizeof(PLAN));
-			base[n - sizeof(PLAN)] = '\0';
+			memcpy(plan, p + sizeof(PLAN), n - sizeof(PLAN));
+			plan[n - sizeof(PLAN)] = '\0';
 		}
 	}
 	free(text);

@@ -182,11 +182,14 @@ int spool_reply_add(struct spool *sp, struct spool_message *m, size_t i,
  */
 char **spool_replies(struct spool *sp, const struct spool_message *m);
 
-/* The base id that the report on this message has or will have, or "". */
+/*
+ * What the next report on this message will be, in words of dsn.c's own, at
+ * most MSGID_MAX octets; "" when nothing is planned.
+ */
 int spool_report_plan(struct spool *sp, struct spool_message *m,
-    const char *base);
+    const char *plan);
 int spool_report_planned(struct spool *sp, const struct spool_message *m,
-    char *base);
+    char *plan);
 
 /*** What is known of a domain ***/
 
