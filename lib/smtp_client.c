@@ -636,6 +636,9 @@ talk_in_turn(struct transaction *t)
 		return true;
 	step.name = "RCPT";
 	for (i = 0; i < t->r->nrcpt; i++) {
+		/* A reply too many would be taken for the next one's. */
+		if (stream_pending(c->stream) > 0)
+			return lost_step(c, &step);
 		if (write_rcpt(t, i) == -1)
 			return lost_errno(c, &step);
 		if (!get_rcpt(t, i))
@@ -744,7 +747,10 @@ reset(struct smtp_client *c)
 	c->open_transaction = false;
 	if (is_ok(&r))
 		return true;
-	return lost_garbage(c, &step, r.text, strlen(r.text));
+	if (r.code / 100 == 3)
+		return lost_step(c, &step);
+	/* Whether the transaction is over is not known; the session is. */
+	return lost(c, &step, "refused:");
 }
 
 static bool

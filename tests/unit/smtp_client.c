@@ -253,7 +253,7 @@ static const struct {
 	{ "552 after the text, several lines", "END=552-a\n552-b\n552 c", 0, 0,
 	    250, {250, 250, 250}, 354, 552, false, "", "" },
 	{ "RSET refused", "RCPT=550 no|RSET=500 x", 0, LOST, 250,
-	    {0, 0, 0}, 0, 0, false, "RSET", "" }
+	    {550, 550, 550}, 0, 0, false, "refused: RSET", "" }
 };
 
 struct fixture {
