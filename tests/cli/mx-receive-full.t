@@ -129,7 +129,7 @@ like "$(codes)" ' 354 452 4\.3\.1 250 2\.0\.0 221 2\.0\.0$' \
     "full amid the text: 452 4.3.1 to its end, and the session goes on"
 is "$(cat "$T/list")" "" "full amid the text: nothing queued"
 is "$(cat "$T/left")" "" "full amid the text: nothing left"
-is "$(cat "$T/status")" 0 "full amid the text: exit 0"
+is "$(cat "$T/status")" 75 "full amid the text: exit 75"
 
 # Two copies: room for one is not enough.
 on_tmpfs size=30m 20000
