@@ -17,6 +17,7 @@
 
 #define DAY		(86400LL)
 #define MINUTE		(60 * 1000LL)
+#define REPORT_EXPIRE	(5 * DAY)
 
 struct target {
 	struct conf *conf;		/* NULL in a domain's file */
@@ -676,6 +677,9 @@ conf_domain(const struct conf *c, const char *domain, struct settings *s,
 	for (parent = strchr(name, '.'); match == CONF_NO && parent != NULL;
 	    parent = strchr(parent + 1, '.'))
 		match = match_file(c, ".", parent + 1, s, file, error);
+	/* Nothing but reports to senders ever waits for a stranger. */
+	if (match == CONF_NO && s->expire > REPORT_EXPIRE)
+		s->expire = REPORT_EXPIRE;
 	return match;
 }
 

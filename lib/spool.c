@@ -28,6 +28,8 @@ struct spool {
 	int tmp;
 	char found[NAME_SIZE];	/* of spool_find */
 	char found_id[MSGID_MAX + 1];
+	char *holds;		/* of the domain asked for last */
+	char holds_of[ADDR_DOMAIN_MAX + 1];
 };
 
 static const char *const folders[] = {
@@ -160,6 +162,7 @@ spool_close(struct spool *sp)
 	close_fd(sp->state);
 	close_fd(sp->mail);
 	close_fd(sp->fd);
+	free(sp->holds);
 	free(sp);
 	errno = saved;
 }
@@ -1097,6 +1100,14 @@ spool_message_close(struct spool_message *m)
 	m->fd = -1;
 }
 
+time_t
+spool_message_changed(const struct spool_message *m)
+{
+	struct stat st;
+
+	return fstat(m->fd, &st) == -1 ? 0 : st.st_ctime;
+}
+
 int
 spool_mark(struct spool_message *m, size_t i, enum rcpt_status status)
 {
@@ -1525,6 +1536,7 @@ log_hold(struct spool *sp, const char *domain, const char *id, time_t when,
 		errno = EMSGSIZE;
 		return -1;
 	}
+	sp->holds_of[0] = '\0';
 	return append_line(sp, domain, "holds", line);
 }
 
@@ -1595,21 +1607,34 @@ sum_holds(const char *log, const char *subject, time_t arrived, time_t now)
 	return sum < 0 ? 0 : sum;
 }
 
+/* The log of a domain's holds; read once for a walk over its messages. */
+static const char *
+load_holds(struct spool *sp, const char *domain)
+{
+	char path[SUB_SIZE];
+
+	if (check_domain(domain) == -1)
+		return "";
+	if (sp->holds == NULL || strcmp(sp->holds_of, domain) != 0) {
+		free(sp->holds);
+		(void)snprintf(path, sizeof(path), "%s/holds", domain);
+		sp->holds = read_text(sp->state, path);
+		(void)strlcpy(sp->holds_of, domain, sizeof(sp->holds_of));
+	}
+	return sp->holds != NULL ? sp->holds : "";
+}
+
 int64_t
 spool_held_seconds(struct spool *sp, const char *domain, const char *id,
     time_t arrived, time_t now)
 {
-	char path[SUB_SIZE], *log;
+	const char *log = load_holds(sp, domain);
 	int64_t whole, own;
 
-	if (check_domain(domain) == -1)
-		return 0;
-	(void)snprintf(path, sizeof(path), "%s/holds", domain);
-	if ((log = read_text(sp->state, path)) == NULL)
+	if (*log == '\0')
 		return 0;
 	whole = sum_holds(log, "*", arrived, now);
 	own = sum_holds(log, id, arrived, now);
-	free(log);
 	/* Two holds may overlap; the message gains from the longer one. */
 	return whole > own ? whole : own;
 }

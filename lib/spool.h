@@ -154,6 +154,9 @@ enum spool_opened spool_message_open(struct spool *sp, const char *domain,
     const char **why);
 void spool_message_close(struct spool_message *m);
 
+/* When it was last marked or moved, by the file system's clock. */
+time_t spool_message_changed(const struct spool_message *m);
+
 /*
  * Sets the status of recipient I on disk, one byte in place.  The change is
  * durable after spool_sync.
@@ -210,7 +213,8 @@ int spool_outage(struct spool *sp, const char *domain, const char *event,
 
 /*
  * Seconds that a message which arrived at ARRIVED has been on hold since,
- * with its domain or by itself, up to NOW.
+ * with its domain or by itself, up to NOW.  A domain's log is read once in
+ * a row of calls for it.
  */
 int64_t spool_held_seconds(struct spool *sp, const char *domain,
     const char *id, time_t arrived, time_t now);

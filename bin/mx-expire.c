@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: ISC */
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "dsn.h"
+#include "duration.h"
+#include "header.h"
+#include "log.h"
+#include "spool.h"
+
+/* Longer than any session may last, so what is swept is dead. */
+#define SWEEP_AGE	(36 * 3600)
+/* Two runs further apart than this make the clock suspect. */
+#define CLOCK_FORWARD	(7 * 86400)
+#define CLOCK_BACK	3600
+
+struct run {
+	struct conf conf;
+	struct spool *spool;
+	bool dry;
+	bool talk;		/* tell standard output of each */
+	time_t now;
+	size_t expired, left;	/* messages */
+	int result;
+};
+
+static void
+usage(void)
+{
+	fputs("usage: mx-expire [-fnqv] [-C dir] [domain ...]\n", stderr);
+	exit(EX_USAGE);
+}
+
+static void
+tell(const struct run *r, const char *what, const char *why)
+{
+	if (r->talk)
+		printf("%s: %s%s\n", what, r->dry ? "would remove: " : "",
+		    why);
+}
+
+/* A message past its time, under our lock. */
+static int
+expire_message(struct run *r, const struct settings *s,
+    struct spool_message *m)
+{
+	enum dsn_result told = DSN_NONE;
+
+	if (s->bounce)
+		told = dsn_send(&r->conf, r->spool, m, DSN_EXPIRED);
+	if (told == DSN_LATER)
+		return -1;
+	log_info("expired id=%s domain=%s report=%s", m->entry.id, m->domain,
+	    told == DSN_SENT ? "yes" : "no");
+	r->expired++;
+	return s->keep > 0 ? spool_move(r->spool, m, SPOOL_EXPIRED) :
+	    spool_remove(r->spool, m);
+}
+
+static void
+visit_message(struct run *r, const struct settings *s, const char *domain,
+    const struct spool_entry *e)
+{
+	struct spool_message m;
+	const char *why;
+
+	switch (spool_message_open(r->spool, domain, e, !r->dry, &m, &why)) {
+	case SPOOL_OPENED:
+		break;
+	case SPOOL_GONE:
+	case SPOOL_VOIDED:
+	case SPOOL_BUSY:
+		return;
+	case SPOOL_DAMAGED:
+		warnx("%s: damaged, kept: %s", e->id, why);
+		r->result = 1;
+		return;
+	case SPOOL_ERROR:
+		warn("%s", e->id);
+		r->result = 1;
+		return;
+	}
+	tell(r, e->id, "its time is over");
+	if (!r->dry && expire_message(r, s, &m) == -1) {
+		warn("%s: kept", e->id);
+		r->result = EX_TEMPFAIL;
+	}
+	spool_message_close(&m);
+}
+
+/* Copies kept after delivery or failure have served their time. */
+static void
+drop_copies(struct run *r, const struct settings *s, const char *domain)
+{
+	struct spool_entry *e;
+	struct spool_message m;
+	const char *why;
+	size_t n;
+	time_t age;
+
+	if (spool_sorted(r->spool, domain, 1 << SPOOL_SENT |
+	    1 << SPOOL_EXPIRED, &e, &n) == -1)
+		err(1, "%s", domain);
+	for (size_t i = 0; i < n; i++) {
+		if (spool_message_open(r->spool, domain, &e[i], !r->dry, &m,
+		    &why) != SPOOL_OPENED)
+			continue;
+		age = r->now - spool_message_changed(&m);
+		if (age > s->keep) {
+			tell(r, e[i].id, "a copy kept long enough");
+			if (!r->dry && spool_remove(r->spool, &m) == -1)
+				warn("%s", e[i].id);
+		}
+		spool_message_close(&m);
+	}
+	free(e);
+}
+
+static void
+visit_domain(struct run *r, const char *domain)
+{
+	char error[CONF_ERROR_MAX];
+	struct settings s;
+	struct spool_entry *e;
+	size_t n;
+	time_t over;
+
+	if (conf_domain(&r->conf, domain, &s, NULL, error) == CONF_BROKEN) {
+		warnx("%s", error);
+		r->result = EX_CONFIG;
+		return;
+	}
+	if (spool_sorted(r->spool, domain, SPOOL_WAITING, &e, &n) == -1)
+		err(1, "%s", domain);
+	for (size_t i = 0; i < n; i++) {
+		over = e[i].msgid.time + s.expire;
+		/* Sorted by arrival, and a hold only makes it later. */
+		if (over > r->now) {
+			r->left += n - i;
+			break;
+		}
+		over += spool_held_seconds(r->spool, domain, e[i].id,
+		    e[i].msgid.time, r->now);
+		if (over > r->now)
+			r->left++;
+		else
+			visit_message(r, &s, domain, &e[i]);
+	}
+	free(e);
+	drop_copies(r, &s, domain);
+	if (!r->dry && spool_sync_domain(r->spool, domain) == -1)
+		warn("%s", domain);
+}
+
+/*
+ * A clock that jumped since the last run must expire nothing.  After a gap
+ * that is real, the next run finds this one's time and goes on.
+ */
+static bool
+clock_is_sane(const struct run *r)
+{
+	char a[HEADER_DATE_MAX], b[HEADER_DATE_MAX];
+	time_t last = spool_last_run(r->spool);
+
+	if (last == 0 || (r->now >= last - CLOCK_BACK &&
+	    r->now <= last + CLOCK_FORWARD))
+		return true;
+	header_rfc3339(a, last);
+	header_rfc3339(b, r->now);
+	warnx("the clock says %s, at the last run it said %s: nothing expires "
+	    "in this run (-f insists)", b, a);
+	return false;
+}
+
+static void
+swept(const char *path, const char *why, void *arg)
+{
+	tell(arg, path, why);
+}
+
+static void
+run(struct run *r, char **arg, bool force)
+{
+	char domain[ADDR_DOMAIN_MAX + 1], **list;
+	bool sane = clock_is_sane(r) || force;
+
+	if (!r->dry && spool_last_run_set(r->spool, r->now) == -1)
+		err(1, "spool: the time of this run");
+	if (!sane) {
+		r->result = EX_TEMPFAIL;
+		return;
+	}
+	for (size_t i = 0; arg[i] != NULL; i++) {
+		if (!addr_domain(domain, arg[i]))
+			errx(EX_USAGE, "%s: expected a domain", arg[i]);
+		visit_domain(r, domain);
+	}
+	if (arg[0] != NULL)
+		return;
+	if ((list = spool_domains(r->spool)) == NULL)
+		err(1, "spool");
+	for (size_t i = 0; list[i] != NULL; i++)
+		visit_domain(r, list[i]);
+	free(list);
+	if (spool_sweep(r->spool, SWEEP_AGE, r->dry, swept, r) == -1) {
+		warn("spool: sweep");
+		r->result = 1;
+	}
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct run r;
+	const char *dir = CONF_DIR;
+	char error[CONF_ERROR_MAX];
+	bool force = false, quiet = false, verbose = false;
+	int ch;
+
+	while ((ch = getopt(argc, argv, "C:fnqv")) != -1)
+		switch (ch) {
+		case 'C':
+			dir = optarg;
+			break;
+		case 'f':
+			force = true;
+			break;
+		case 'n':
+			r.dry = true;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		default:
+			usage();
+		}
+	signal(SIGXFSZ, SIG_IGN);
+	log_open("mx-expire", verbose ? LOG_TARGET_STDERR :
+	    LOG_TARGET_SYSLOG, verbose);
+	r.now = time(NULL);
+	r.talk = (r.dry || verbose) && !quiet;
+	if (conf_load(&r.conf, dir, error) == -1)
+		errx(EX_CONFIG, "%s", error);
+	if ((r.spool = spool_open(r.conf.spool, error)) == NULL)
+		errx(EX_CONFIG, "%s", error);
+	run(&r, argv + optind, force);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		err(1, "standard output");
+	spool_close(r.spool);
+	return r.result;
+}
