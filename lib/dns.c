@@ -194,7 +194,7 @@ resolv_read(struct dns *d, const char *file)
 	} else {
 		while (getline(&line, &size, f) != -1)
 			resolv_line(d, line, &odd);
-		saved = ferror(f) ? EIO : 0;
+		saved = ferror(f) ? errno : 0;
 		free(line);
 		fclose(f);
 		if (saved != 0) {

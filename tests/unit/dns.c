@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+/* What needs no server: names, resolv.conf, the limits of a set. */
+#include "../../lib/dns.c"
+
+#include "tap.h"
+
+static char file[] = "/tmp/mxkeep.XXXXXX";
+
+static void
+test_names(void)
+{
+	static const struct {
+		const char *name;
+		bool want;
+	} t[] = {
+		{ "example.org", true },
+		{ "EXAMPLE.org", true },
+		{ "_25._tcp.mx.example.org", true },
+		{ "under_score.example", true },
+		{ "4.2.0.192.in-addr.arpa", true },
+		{ "org", true },
+		{ "", false },
+		{ ".", false },
+		{ "example.org.", false },
+		{ ".example.org", false },
+		{ "a..b", false },
+		{ "a b.example", false },
+		{ "a\\032b.example", false },
+		{ "a\\.b.example", false },
+		{ "b\303\274cher.example", false },
+		{ "192.0.2.1", false },
+		{ "example.123", false },
+		{ "a*.example", false },
+		{ "a234567890123456789012345678901234567890123456789012345678"
+		    "90123.example", true },
+		{ "a2345678901234567890123456789012345678901234567890123456789"
+		    "01234.example", false },
+	};
+	char text[300];
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		is_int(is_askable(t[i].name), t[i].want, "askable: \"%s\"",
+		    t[i].name);
+	for (i = 0; i < 254; i++)
+		text[i] = i % 2 ? '.' : 'a';
+	text[253] = '\0';
+	ok(is_askable(text), "askable: 253 octets");
+	(void)strlcpy(text + 253, "a", 2);
+	text[252] = 'b';
+	ok(!is_askable(text), "not askable: 254 octets");
+}
+
+static void
+test_to_ascii(void)
+{
+	static const struct {
+		const char *text, *want;	/* NULL: refused */
+	} t[] = {
+		{ "example.org", "example.org" },
+		{ "Example.ORG.", "example.org" },
+		{ "b\303\274cher.example", "xn--bcher-kva.example" },
+		{ "B\303\234CHER.example", "xn--bcher-kva.example" },
+		{ "stra\303\237e.example", "xn--strae-oqa.example" },
+		{ "xn--bcher-kva.example", "xn--bcher-kva.example" },
+		{ "\346\227\245\346\234\254.jp", "xn--wgv71a.jp" },
+		{ "", NULL },
+		{ ".", NULL },
+		{ "example..org", NULL },
+		{ "example.org..", NULL },
+		{ "a b.example", NULL },
+		{ "exa_mple.org", NULL },
+		{ "_25._tcp.example.org", NULL },
+		{ "192.0.2.1", NULL },
+		{ "user@example.org", NULL },
+		{ "b\303\274 cher.example", NULL },
+		{ "b\303\274_cher.example", NULL },
+		{ "\377\376.example", NULL },
+		{ "b\303", NULL },
+		{ "-b\303\274.example", NULL },
+	};
+	char out[ADDR_DOMAIN_MAX + 1], longest[400];
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		bool done = dns_to_ascii(out, t[i].text, &why);
+
+		is_str(done ? out : NULL, t[i].want, "to ascii: \"%s\"",
+		    t[i].text);
+		if (!done)
+			ok(why[0] != '\0' && out[0] == '\0',
+			    "there is a reason: %s", why);
+	}
+	memset(longest, 'a', sizeof(longest));
+	for (i = 50; i < sizeof(longest); i += 50)
+		longest[i] = '.';
+	longest[sizeof(longest) - 1] = '\0';
+	ok(!dns_to_ascii(out, longest, &why), "to ascii: 399 octets (%s)",
+	    why);
+}
+
+static struct dns *
+resolv(const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	fputs(text, f);
+	fclose(f);
+	return dns_open(NULL, 0, file);
+}
+
+static void
+test_resolv(void)
+{
+	static const struct {
+		const char *text, *servers;	/* NULL: refused */
+		bool trust, tcp, rotate;
+		int64_t patience;
+	} t[] = {
+		{ "nameserver 127.0.0.1\n", "127.0.0.1", true, false, false,
+		    RETRY_MAX },
+		{ "nameserver 192.0.2.1\nnameserver ::1\n", "192.0.2.1 ::1",
+		    false, false, false, RETRY_MAX },
+		{ "nameserver 127.0.0.53\nnameserver ::1", "127.0.0.53 ::1",
+		    true, false, false, RETRY_MAX },
+		{ "nameserver 192.0.2.1\noptions edns0 trust-ad\n",
+		    "192.0.2.1", true, false, false, RETRY_MAX },
+		{ "options rotate use-vc timeout:2 attempts:9 ndots:3\n"
+		    "nameserver\t192.0.2.1  # of the house\n", "192.0.2.1",
+		    false, true, true, 2000 },
+		{ "nameserver 127.0.0.1#5353\nnameserver 192.0.2.7\n",
+		    "192.0.2.7", false, false, false, RETRY_MAX },
+		{ "#nameserver 192.0.2.1\n;nameserver 192.0.2.2\n"
+		    "search example.org\n  nameserver 192.0.2.3\n",
+		    "127.0.0.1", true, false, false, RETRY_MAX },
+		{ "nameserver\nnameserver   \noptions\nnonsense\n\n\t\n"
+		    "options timeout:zero timeout: timeout:-1 timeout:999\n"
+		    "nameserver 192.0.2.1", "192.0.2.1", false, false, false,
+		    RETRY_MAX },
+		{ "nameserver resolver.example\n", NULL, false, false, false,
+		    0 },
+		{ "", "127.0.0.1", true, false, false, RETRY_MAX },
+	};
+	char list[200], one[SERVER_TEXT];
+	struct dns *d;
+	size_t i;
+	int k;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		errno = 0;
+		d = resolv(t[i].text);
+		list[0] = '\0';
+		for (k = 0; d != NULL && k < d->nserver; k++) {
+			server_print(one, &d->server[k]);
+			(void)strlcat(list, k > 0 ? " " : "", sizeof(list));
+			(void)strlcat(list, one, sizeof(list));
+		}
+		is_str(d != NULL ? list : NULL, t[i].servers,
+		    "resolv.conf %zu: servers", i);
+		if (d == NULL) {
+			is_int(errno, EINVAL, "resolv.conf %zu: errno", i);
+			continue;
+		}
+		is_int(d->trust_ad, t[i].trust, "resolv.conf %zu: trust", i);
+		is_int(d->tcp, t[i].tcp, "resolv.conf %zu: tcp", i);
+		is_int(d->rotate, t[i].rotate, "resolv.conf %zu: rotate", i);
+		is_int(d->patience, t[i].patience, "resolv.conf %zu: time", i);
+		dns_close(d);
+	}
+	d = dns_open(NULL, 0, "/nonexistent/resolv.conf");
+	ok(d != NULL && d->nserver == 1, "no file is the local resolver");
+	dns_close(d);
+	ok(dns_open(NULL, 0, "/") == NULL && errno == EISDIR,
+	    "a file that cannot be read is an error");
+}
+
+static void
+test_open(void)
+{
+	struct sockaddr_storage ss[SERVERS_MAX];
+	struct dns *d;
+
+	memset(ss, 0, sizeof(ss));
+	((struct sockaddr_in *)&ss[0])->sin_family = AF_INET;
+	((struct sockaddr_in *)&ss[0])->sin_addr.s_addr = htonl(0xc0000201);
+	ok((d = dns_open(ss, 1, NULL)) != NULL, "one server");
+	ok(!d->trust_ad, "AD of a server elsewhere is not believed");
+	dns_trust_ad(d);
+	ok(d->trust_ad, "but on the operator's word");
+	dns_close(d);
+	ok(dns_open(ss, SERVERS_MAX + 1, NULL) == NULL && errno == EINVAL,
+	    "too many servers");
+	ok(dns_open(ss, -1, NULL) == NULL && errno == EINVAL,
+	    "less than none");
+}
+
+static void
+test_lookup(void)
+{
+	struct dns_query q[3];
+	struct dns *d = resolv("nameserver 127.0.0.1\n");
+	int64_t began = deadline_now();
+	char longest[400];
+
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	dns_query_init(&q[0], "no name", DNS_MX);
+	dns_query_init(&q[1], longest, DNS_A);
+	dns_query_init(&q[2], "Example.ORG", DNS_A);
+	dns_lookup(d, q, 3, deadline_in(0));
+	is_int(q[0].outcome, DNS_NXDOMAIN, "what is no name does not exist");
+	is_int(q[1].outcome, DNS_NXDOMAIN, "nor does what is too long");
+	is_int(q[2].outcome, DNS_TEMPFAIL, "no time, no answer");
+	is_str(q[2].canonical, "example.org", "the name in lower case");
+	is_str(q[2].answer, "", "the answer is empty");
+	ok(q[2].why[0] != '\0', "there is a reason: %s", q[2].why);
+	dns_lookup(d, q, 0, deadline_in(1000));
+	dns_lookup(d, q, 2, DEADLINE_NEVER);
+	ok(deadline_now() - began < 500, "nobody waited");
+	dns_query_clear(&q[0]);
+	dns_query_clear(&q[1]);
+	dns_query_clear(&q[2]);
+	dns_close(d);
+}
+
+int
+main(void)
+{
+	int fd = mkstemp(file);
+
+	if (fd == -1)
+		return 1;
+	close(fd);
+	test_names();
+	test_to_ascii();
+	test_resolv();
+	test_open();
+	test_lookup();
+	unlink(file);
+	return done_testing();
+}
