@@ -53,7 +53,7 @@ queued()
 
 left()
 {
-	find "$SPOOL" -path '*/tmp/*' -type f
+	(cd "$SPOOL" && find tmp mail -path '*tmp/*' -type f)
 }
 
 receive "" 1
@@ -110,7 +110,7 @@ on_tmpfs()
 		TCPREMOTEIP=192.0.2.5 "$BIN/mx-receive" -C "$CONF" \
 		    <"$T/session" >"$T/out" 2>"$T/log"
 		echo $? >"$T/status"
-		ls "$SPOOL/tmp" >"$T/left"
+		ls "$SPOOL/tmp" >"$T/left" 2>/dev/null
 		"$BIN/mx-queue" -C "$CONF" list >"$T/list"
 	' sh "$options" "$SPOOL"
 }
