@@ -147,7 +147,9 @@ class Server:
         return [good(q, ident=q.id + 1)]
 
     def mode_question(self, q, arg, tcp):
-        return [good(q, section=wire_name("other.evil") + q.section[-4:])]
+        other = b"\x08answered" + q.section[9:]
+        return [q.reply([rr(q.name, 15, rdata("MX", "10 mx.evil"))],
+                        section=other)]
 
     def mode_qtype(self, q, arg, tcp):
         return [good(q, section=q.section[:-4] + b"\0\2\0\1")]
@@ -163,6 +165,10 @@ class Server:
 
     def mode_noquestion(self, q, arg, tcp):
         return [good(q, section=b"", qd=0)]
+
+    def mode_qdcount(self, q, arg, tcp):
+        """The question is there, and not counted."""
+        return [good(q, qd=0)]
 
     def mode_cut(self, q, arg, tcp):
         return [good(q)[:int(arg or 30)]]
@@ -308,7 +314,7 @@ class Server:
             return [q.reply([], rcode=3)]
         return [q.reply([rr(b"\xc0\x0c", 15, b"\0\x0a" + raw) for raw in (
             b"\x05\x1b[2Jx\x04evil\0", b"\x07a\tb\nc\"d\x04evil\0",
-            b"\x09good.good\x04evil\0")])]
+            b"\x07esc.dot\x04evil\0")])]
 
     def serve(self, udp, listener):
         while True:
