@@ -126,27 +126,11 @@ peer_parse(struct route *r, const char *peer)
 	    sizeof(r->host[0].name);
 }
 
-/*
- * Writes what is known.  The operator may have put the domain on hold while
- * we were busy: that stays, and ends the run.
- */
 static void
 save(struct flush *f)
 {
-	struct spool *sp = f->args->spool;
-	struct domain now;
-
-	if (f->args->dry)
-		return;
-	if (spool_domain_load(sp, f->domain, &now) == 0 &&
-	    now.state == DOMAIN_HELD) {
-		f->state.state = now.state;
-		f->state.since = now.since;
-		f->state.held_until = now.held_until;
-		memcpy(f->state.why, now.why, sizeof(f->state.why));
-		f->stop = true;
-	}
-	if (spool_domain_save(sp, f->domain, &f->state) == -1)
+	if (!f->args->dry && spool_domain_save(f->args->spool, f->domain,
+	    &f->state) == -1)
 		log_warn("%s: cannot write the domain's state", f->domain);
 }
 
@@ -266,7 +250,7 @@ probe(struct flush *f, bool ours)
 		(void)strlcpy(f->state.ehlo, smtp_client_ehlo(f->client),
 		    sizeof(f->state.ehlo));
 		set_state(f, DOMAIN_UP, "");
-		return !f->stop;
+		return true;
 	}
 	if (unroutable[0] != '\0')
 		set_state(f, DOMAIN_UNROUTABLE, unroutable);
@@ -317,13 +301,22 @@ judge(const struct smtp_client_result_set *r, size_t k, bool crowded,
 	return verdict;
 }
 
-/* Removed, moved: nothing more is to be done for the message. */
+/*
+ * Removed, moved: nothing more is to be done for the message.  Now and then
+ * that is made durable, and we look whether the operator put the domain on
+ * hold meanwhile.
+ */
 static void
 count_removed(struct flush *f)
 {
+	struct domain now;
+
 	if (++f->removed < SYNC_EVERY)
 		return;
 	f->removed = 0;
+	if (spool_domain_load(f->args->spool, f->domain, &now) == 0 &&
+	    now.state == DOMAIN_HELD)
+		f->stop = true;
 	if (spool_sync_domain(f->args->spool, f->domain) == -1)
 		log_warn("%s: cannot sync; a message may be delivered twice "
 		    "after a crash", f->domain);

@@ -1,0 +1,297 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# What a run of mx-flush does besides talking: locks, holds, state, order,
+# shared knowledge of hosts, what it says and its exit status.
+
+. "$(dirname "$0")/../tap.sh"
+
+need python3 flock
+
+mkdir "$T/primary"
+cat >"$T/table" <<'END'
+good
+down GREET=554 5.3.2 never
+refuse RCPT=550 5.1.1 no such\x07user
+hundred MAIL=ok;MAIL=ok;MAIL=421 enough;MAIL=ok
+losing MAIL=!
+dies DATA=ok;DATA=!;DATA=ok
+hops MAIL=ok;MAIL=!;MAIL=ok
+busy
+END
+python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
+cleanup_pid $!
+until_ok 10 test -e "$T/primary/ready" || diag_file "$T/peer"
+
+route()
+{
+	echo "route 127.0.0.1:$(cat "$T/primary/$1.port")"
+}
+
+# A configuration and an empty spool for the next tests: LINE...
+fresh()
+{
+	rm -rf "$T/etc" "$T/spool"
+	mkconf "timeout 2s" "timeout connect 1s" "timeout dns 1s" \
+	    "resolver 127.0.0.1@9" "$@"
+}
+
+add()
+{
+	printf 'Subject: %s\r\n\r\ntext\r\n' "$2" |
+	    "$BIN/mx-queue" -C "$CONF" add -f "sender@elsewhere.test" "$1"
+}
+
+flush()
+{
+	"$BIN/mx-flush" -C "$CONF" "$@"
+}
+
+waiting()
+{
+	find "$SPOOL/mail/$1/new" "$SPOOL/mail/$1/cur" -type f | wc -l
+}
+
+arrived()
+{
+	find "$T/primary" -name "$1.[0-9]*" | wc -l
+}
+
+state()
+{
+	sed -n "s/^$2 //p" "$SPOOL/state/$1/state"
+}
+
+### Exit status and silence
+
+fresh
+mkdomain a.test "$(route good)"
+mkdomain d.test "$(route down)"
+exits 0 "an empty spool" flush
+is "$(cat "$T/.out")" "" "an empty spool: silence"
+add one@a.test one >/dev/null
+add one@d.test one >/dev/null
+exits 75 "one domain is down" flush
+is "$(cat "$T/.out")" "" "one domain is down: silence"
+is "$(arrived good) $(waiting a.test) $(waiting d.test)" "1 0 1" \
+    "the other one's mail went"
+exits 0 "a domain with nothing left" flush a.test
+exits 75 "a domain that waits" flush d.test
+exits 64 "neither domain nor id" flush 'no such/thing'
+exits 64 "an unknown option" flush -x
+exits 64 "no jobs" flush -j 0
+exits 1 "an id that is nowhere" flush 1764000000.M1P1Q1.host
+echo "nonsense yes" >>"$CONF/domains/d.test"
+exits 78 "a domain's file that is wrong" flush
+like "$(cat "$T/.out")" "domains/d.test:2: " "the place is told"
+is "$(waiting d.test)" 1 "and its mail is kept"
+echo "nonsense yes" >>"$CONF/mxkeep.conf"
+exits 78 "a mxkeep.conf that is wrong" flush
+
+### State and outages
+
+fresh
+mkdomain a.test "$(route down)"
+add one@a.test one >/dev/null
+ok "first try" test "$(flush; echo $?)" = 75
+is "$(state a.test state)" down "state: down"
+like "$(state a.test error)" "the greeting: 554 5.3.2 never" "state: why"
+like "$(state a.test last-try)" "^[0-9]+ 20" "state: when"
+since=$(state a.test since)
+sleep 1.1
+flush
+is "$(state a.test since)" "$since" "down since the first time"
+unlike "$(state a.test last-try)" "^$since\$" "but tried again"
+mkdomain a.test "$(route good)"
+flush
+is "$(state a.test state) $?" "up 0" "state: up"
+like "$(state a.test route)" "^127.0.0.1 \[127.0.0.1\]:[0-9]+$" "state: route"
+like "$(state a.test ehlo)" "^SIZE 50000000;8BITMIME;PIPELINING" "state: EHLO"
+is "$(cut -f 2 "$SPOOL/state/a.test/outages" | tr '\n' ' ')" "down up " \
+    "a line a change in outages"
+
+### No route: unroutable, then the last one that worked
+
+fresh
+mkdomain a.test
+add one@a.test one >/dev/null
+exits 75 "no answer from the DNS" flush
+is "$(state a.test state)" unroutable "no answer from the DNS: unroutable"
+rm -rf "$SPOOL/state/a.test"
+mkdomain a.test "$(route good)"
+flush
+add two@a.test two >/dev/null
+mkdomain a.test
+exits 0 "no answer from the DNS, but a memory" flush
+is "$(waiting a.test)" 0 "the last route that worked is used"
+
+### A dead host is tried once
+
+fresh
+before=$(grep -c '^connection' "$T/primary/down.log")
+for n in 1 2 3 4 5 6; do
+	mkdomain "d$n.test" "$(route down)"
+	add "a@d$n.test" one >/dev/null
+done
+flush -j 3
+is "$(($(grep -c '^connection' "$T/primary/down.log") - before))" 1 \
+    "six domains of one dead host: one probe"
+like "$(state d6.test error)" "554 5.3.2 never" "all know why"
+
+### Order, many over one connection
+
+fresh
+mkdomain a.test "$(route busy)"
+for n in 1 2 3 4 5 6 7 8 9; do
+	add a@a.test "$n" >/dev/null
+done
+flush
+is "$(cat "$T"/primary/busy.[1-9] | sed -n 's/^Subject: \([0-9]\).*/\1/p' |
+    tr -d '\n')" 123456789 "oldest first"
+is "$(grep -c '^connection' "$T/primary/busy.log")" 1 "over one connection"
+
+### A server that ends connections
+
+fresh
+mkdomain a.test "$(route hundred)"
+mkdomain b.test "$(route hops)"
+mkdomain c.test "$(route losing)"
+mkdomain d.test "$(route dies)"
+for n in 1 2 3 4 5; do
+	for domain in a b c d; do
+		add "$n@$domain.test" "$n" >/dev/null
+	done
+done
+flush
+is "$(waiting a.test)" 0 "421 to a later MAIL: on with a new connection"
+is "$(waiting b.test)" 0 "closed between messages: on with a new connection"
+is "$(waiting c.test)" 5 "closed at each MAIL: all wait"
+is "$(grep -c '^connection' "$T/primary/losing.log")" 3 \
+    "and after three in a row the run ends"
+is "$(waiting d.test)" 1 "closed at one DATA: that one waits, not the others"
+is "$(grep -c '^> DATA' "$T/primary/dies.log")" 5 "and is not tried again"
+
+### Only some
+
+fresh
+mkdomain a.test "$(route good)"
+mkdomain b.test "$(route good)"
+one=$(add one@a.test one)
+two=$(add two@a.test two)
+add three@b.test three >/dev/null
+flush "${one%%,*}"
+is "$(waiting a.test) $(ls "$SPOOL/mail/a.test/new")" "1 $two" "only one id"
+is "$(waiting b.test)" 1 "and not the other domain"
+flush b.test
+is "$(waiting a.test) $(waiting b.test)" "1 0" "only one domain"
+
+### -n
+
+(cd "$SPOOL" && find . | sort && cat state/*/*) >"$T/before"
+count=$(arrived good)
+exits 75 "-n" flush -n
+like "$(cat "$T/.out")" "would deliver domain=a.test .*messages=1" \
+    "-n says what would be done"
+(cd "$SPOOL" && find . | sort && cat state/*/*) >"$T/after"
+same "$T/before" "$T/after" "-n changes nothing"
+is "$(arrived good)" "$count" "-n sends nothing"
+
+### Locks and holds
+
+(exec 9>>"$SPOOL/mail/a.test/new/$two" && flock 9 && exec sleep 10) &
+cleanup_pid $!
+until_ok 3 sh -c "! flock -n '$SPOOL/mail/a.test/new/$two' true"
+exits 75 "a message in another's hand" flush
+is "$(waiting a.test)" 1 "a message in another's hand stays"
+stop $!
+"$BIN/mx-queue" -C "$CONF" hold a.test
+exits 75 "a domain on hold" flush
+is "$(waiting a.test)" 1 "a domain on hold is left alone"
+sed -i '/^held-until/d' "$SPOOL/state/a.test/hold"
+echo 'held-until 2' >>"$SPOOL/state/a.test/hold"
+exits 0 "a hold that has run out" flush
+is "$(waiting a.test)" 0 "a hold that has run out is over"
+
+### bounce no, keep
+
+fresh
+mkdomain a.test "$(route refuse)" "bounce no"
+mkdomain b.test "$(route refuse)" "keep 3d"
+mkdomain c.test "$(route good)" "keep 3d"
+id=$(add a@a.test one)
+add a@b.test one >/dev/null
+add a@c.test one >/dev/null
+exits 0 "refused with bounce no, and with keep" flush a.test b.test c.test
+is "$(ls "$SPOOL/mail/a.test/.Held/cur" | wc -l)" 1 "bounce no: on hold"
+is "$(ls "$SPOOL/mail/b.test/.Expired/cur" | wc -l)" 1 "keep: a copy of a failure"
+is "$(ls "$SPOOL/mail/c.test/.Sent/cur" | wc -l)" 1 "keep: a copy of a success"
+is "$(find "$SPOOL/mail/elsewhere.test" -type f | wc -l)" 1 "one report of two"
+like "$("$BIN/mx-queue" -C "$CONF" show "$id")" \
+    '550 5.1.1 no such\\+auser' "the reply is shown, made plain"
+
+### Crashed after the mark, before the report; damaged files
+
+fresh
+mkdomain a.test "$(route good)"
+id=$(add a@a.test one)
+file=$SPOOL/mail/a.test/new/$id
+count=$(arrived good)
+# What the state table calls "marked": the recipient's byte is f.
+python3 - "$file" <<'END'
+import re, sys
+with open(sys.argv[1], "r+b") as f:
+    text = f.read()
+    f.seek(re.search(rb"Mx-Recipient: .*\r\n", text).start())
+    line = f.readline()
+    f.seek(-len(line) + line.index(b" p ") + 1, 1)
+    f.write(b"f")
+END
+exits 0 "a failed recipient found, its sender not told" flush a.test
+is "$(waiting a.test) $(arrived good)" "0 $count" "not sent again, and gone"
+is "$(find "$SPOOL/mail/elsewhere.test" -type f | wc -l)" 1 "and told"
+id=$(add a@a.test one)
+add b@a.test two >/dev/null
+printf 'x' >>"$SPOOL/mail/a.test/new/$id"
+exits 75 "a damaged file" flush -v a.test
+like "$(cat "$T/.out")" "damaged id=$id" "a damaged file is told of"
+is "$(waiting a.test) $(arrived good)" "1 $((count + 1))" \
+    "a damaged file is kept, the rest goes"
+
+### rate
+
+fresh
+mkdomain a.test "$(route good)" "rate 5/s"
+for n in 1 2 3 4 5; do
+	add "$n@a.test" "$n" >/dev/null
+done
+begin=$(date +%s%N)
+flush
+took=$((($(date +%s%N) - begin) / 1000000))
+ok "five messages at 5/s take 0.8 s ($took ms)" test "$took" -ge 790
+
+### -w and the trigger
+
+fresh
+mkdomain a.test "$(route good)"
+flush -w 1h 2>"$T/stay" &
+pid=$!
+cleanup_pid $pid
+until_ok 5 test -p "$SPOOL/trigger"
+sleep 0.2
+add a@a.test one >/dev/null
+printf x >"$SPOOL/trigger"
+ok "a byte in the trigger wakes -w" until_ok 5 sh -c \
+    "[ \"\$(find '$SPOOL/mail/a.test' -type f | wc -l)\" = 0 ]"
+is "$(cat "$T/stay")" "" "in silence"
+ok "it still stays" kill -0 $pid
+stop $pid
+flush -w 1 2>"$T/stay" &
+pid=$!
+cleanup_pid $pid
+sleep 0.5
+add a@a.test one >/dev/null
+ok "or it looks every second" until_ok 5 sh -c \
+    "[ \"\$(find '$SPOOL/mail/a.test' -type f | wc -l)\" = 0 ]"
+stop $pid
+
+done_testing
