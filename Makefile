@@ -23,7 +23,7 @@ GROUND =	log deadline plain
 FLOOR1 =	stream dot addr reply header duration row
 FLOOR2 =	conf msgid envelope domain spool
 FLOOR3 =	peer dns route hosts
-FLOOR4 =	smtp_server smtp_client dsn deliver check
+FLOOR4 =	listener smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include <err.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "listener.h"
 #include "log.h"
 #include "peer.h"
 #include "smtp_server.h"
@@ -20,46 +23,58 @@ usage(void)
 	exit(EX_USAGE);
 }
 
-/* Tells the client and the log that we cannot work. */
+struct receiver {
+	struct conf conf;
+	struct spool *spool;
+};
+
+/* One connection, on fd 0 and 1. */
 static int
-refuse(struct stream *stream, const char *hostname, const char *why)
+serve(void *arg)
 {
-	log_warnx("%s", why);
-	smtp_serve_refusal(stream, hostname);
-	return EX_CONFIG;
+	struct stream_fds fds = { STDIN_FILENO, STDOUT_FILENO };
+	struct receiver *r = arg;
+	struct smtp_server_args args;
+	struct peer peer;
+	enum smtp_server_end end;
+	int one = 1;
+
+	/* No reply of ours waits for the acknowledgement of another. */
+	(void)setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &one,
+	    sizeof(one));
+	(void)peer_find(&peer, STDIN_FILENO);
+	args.conf = &r->conf;
+	args.spool = r->spool;
+	args.peer = &peer;
+	if ((args.stream = stream_new(&stream_fd_ops, &fds)) == NULL)
+		return EX_TEMPFAIL;
+	end = smtp_serve(&args);
+	stream_free(args.stream);
+	return end == SMTP_SERVER_BROKEN ? EX_TEMPFAIL : 0;
 }
 
+/* Tells the client that we cannot work; the log has the reason. */
 static int
-serve(struct stream *stream, const char *dir)
+refuse(void *arg)
 {
-	struct smtp_server_args args;
-	struct conf conf;
-	struct peer peer;
-	struct spool *spool;
-	char error[CONF_ERROR_MAX];
-	enum smtp_server_end end;
+	struct stream_fds fds = { STDIN_FILENO, STDOUT_FILENO };
+	struct receiver *r = arg;
+	struct stream *stream;
 
-	if (conf_load(&conf, dir, error) == -1)
-		return refuse(stream, conf.hostname, error);
-	(void)peer_find(&peer, STDIN_FILENO);
-	if ((spool = spool_open(conf.spool, error)) == NULL)
-		return refuse(stream, conf.hostname, error);
-	args.conf = &conf;
-	args.spool = spool;
-	args.peer = &peer;
-	args.stream = stream;
-	end = smtp_serve(&args);
-	spool_close(spool);
-	return end == SMTP_SERVER_BROKEN ? EX_TEMPFAIL : 0;
+	if ((stream = stream_new(&stream_fd_ops, &fds)) != NULL)
+		smtp_serve_refusal(stream, r->conf.hostname);
+	stream_free(stream);
+	return EX_CONFIG;
 }
 
 int
 main(int argc, char *argv[])
 {
-	struct stream_fds fds = { STDIN_FILENO, STDOUT_FILENO };
-	struct stream *stream;
+	static struct receiver r;
 	const char *dir = CONF_DIR;
-	int ch, result, verbose = 0;
+	char error[CONF_ERROR_MAX];
+	int (*answer)(void *arg) = serve;
+	int ch, verbose = 0;
 
 	while ((ch = getopt(argc, argv, "C:qv")) != -1)
 		switch (ch) {
@@ -81,9 +96,16 @@ main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	log_open("mx-receive", log_target_find(), verbose);
-	if ((stream = stream_new(&stream_fd_ops, &fds)) == NULL)
-		return EX_TEMPFAIL;
-	result = serve(stream, dir);
-	stream_free(stream);
-	return result;
+	if (conf_load(&r.conf, dir, error) == -1 ||
+	    (r.spool = spool_open(r.conf.spool, error)) == NULL) {
+		log_warnx("%s", error);
+		answer = refuse;
+	}
+	if (!listener_is(STDIN_FILENO))
+		return answer(&r);
+	if (answer == serve) {
+		listener_run(&r.conf, STDIN_FILENO, serve, &r);
+		log_warn("the listening socket is broken");
+	}
+	return answer == serve ? EX_OSERR : EX_CONFIG;
 }

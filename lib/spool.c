@@ -126,7 +126,8 @@ spool_open(const char *path, char *error)
 	}
 	sp->mail = sp->state = sp->tmp = -1;
 	sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (sp->fd == -1 && errno == ENOENT && mkdir(path, 0700) == 0)
+	if (sp->fd == -1 && errno == ENOENT &&
+	    (mkdir(path, 0700) == 0 || errno == EEXIST))
 		sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sp->fd == -1)
 		return fail_open(sp, path, strerror(errno), error);
