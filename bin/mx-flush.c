@@ -286,7 +286,7 @@ doze(int trigger, int64_t seconds)
 	if ((pfd.revents & POLLIN) == 0)
 		sleep(1);
 	else if (read(trigger, buf, sizeof(buf)) == -1 && errno != EAGAIN)
-		warn("trigger");
+		warn("the trigger");
 }
 
 static void
