@@ -958,13 +958,28 @@ open_file(struct spool *sp, struct spool_message *m, bool lock)
 	return -1;
 }
 
+/* A commit without O_TMPFILE that was cut short leaves both its names. */
+static bool
+has_temporary(const struct spool *sp, const struct spool_message *m)
+{
+	char base[MSGID_BASE_MAX + 1];
+	size_t n = strcspn(m->entry.id, ",");
+
+	if (n >= sizeof(base))
+		return false;
+	memcpy(base, m->entry.id, n);
+	base[n] = '\0';
+	return is_there(sp->tmp, base, m->fd);
+}
+
 /* NULL if it is what its name says. */
 static const char *
-check_file(const struct spool_message *m, const struct stat *st)
+check_file(const struct spool *sp, const struct spool_message *m,
+    const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode))
 		return "it is no regular file";
-	if (st->st_nlink > 1)
+	if (st->st_nlink > 2 || (st->st_nlink == 2 && !has_temporary(sp, m)))
 		return "it has a second name";
 	if (m->entry.msgid.size >= 0 && st->st_size != m->entry.msgid.size)
 		return "its size is not the one in its name";
@@ -1055,8 +1070,8 @@ open_message(struct spool *sp, struct spool_message *m, bool lock,
 		}
 	} else
 		result = SPOOL_DAMAGED;
-	if (result != SPOOL_ERROR && check_file(m, &st) != NULL) {
-		*why = check_file(m, &st);
+	if (result != SPOOL_ERROR && check_file(sp, m, &st) != NULL) {
+		*why = check_file(sp, m, &st);
 		result = SPOOL_DAMAGED;
 	}
 	m->offset = (off_t)m->envelope.length;
