@@ -2,6 +2,7 @@
 #
 #	make			the programs, in bin/
 #	make check		all tests (sh tests/run)
+#	make check-postfix	one of them at full length: 1000 messages
 #	make demo		the main job on real mail (sh contrib/demo)
 #	make bench		accept and flush rates beside Postfix
 #	make lint		compilers' warnings as errors, manuals, style
@@ -82,6 +83,10 @@ bin/mx-check: bin/mx-check.c lib/libmx.a
 check:
 	sh tests/run
 
+# The acceptance test at full length: root, real Postfixes, 1000 messages.
+check-postfix: all
+	ACCEPTANCE_MESSAGES=1000 sh tests/cli/acceptance.t
+
 demo:
 	sh contrib/demo
 
@@ -110,4 +115,4 @@ clean:
 	rm -f $(PROGRAMS) lib/*.o lib/libmx.a
 	rm -rf build
 
-.PHONY: all check demo bench lint install uninstall clean
+.PHONY: all check check-postfix demo bench lint install uninstall clean

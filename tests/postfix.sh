@@ -5,7 +5,8 @@
 # when it ends.  Nothing of the system's /usr and /etc changes.
 #
 #	postfix_world PKG DIR	lays PKG over /usr and /etc; DIR is an empty
-#				directory for what is written there
+#				directory for what is written there, removed
+#				after the namespace is gone, not before
 #	postfix_new NAME ADDR [LINE...]	configures /etc/NAME, listening on
 #				ADDR, spool and log in $POSTFIX_SPOOL/NAME
 #	postfix_begin NAME	starts it
@@ -16,7 +17,8 @@ postfix_world()
 {
 	mount -t tmpfs -o mode=755 tmpfs "$2" &&
 	    mkdir "$2/pkg" "$2/usr" "$2/usr.work" "$2/etc" "$2/etc.work" &&
-	    mount --bind "$1" "$2/pkg" || return 1
+	    mount --bind "$1" "$2/pkg" &&
+	    mount -o remount,bind,ro "$2/pkg" || return 1
 	for pf_dir in usr etc; do
 		mount -t overlay overlay -o "lowerdir=$2/pkg/$pf_dir:/$pf_dir,\
 upperdir=$2/$pf_dir,workdir=$2/$pf_dir.work" "/$pf_dir" || return 1
