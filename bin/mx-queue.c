@@ -608,6 +608,15 @@ read_message(struct spool_draft *d)
 }
 
 static void
+adding_clear(struct adding *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		envelope_clear(&a->envelope[i]);
+	free(a->envelope);
+	free(a->list);
+}
+
+static void
 verb_add(struct queue *q, char **arg)
 {
 	char base[MSGID_BASE_MAX + 1], trace[1024], date[HEADER_DATE_MAX];
@@ -631,8 +640,10 @@ verb_add(struct queue *q, char **arg)
 		err(1, NULL);
 	for (; *arg != NULL; arg++)
 		add_recipient(q, &a, *arg);
-	if (q->dry)
+	if (q->dry) {
+		adding_clear(&a);
 		return;
+	}
 	if (spool_space(q->spool, 0) == -1)
 		err(EX_TEMPFAIL, "spool");
 	msgid_new(base, q->conf.hostname);
@@ -651,6 +662,7 @@ verb_add(struct queue *q, char **arg)
 		printf("%s%c", spool_draft_id(d, i), q->nul ? '\0' : '\n');
 	}
 	spool_draft_free(d);
+	adding_clear(&a);
 }
 
 /*** rm, retry, hold, release ***/
