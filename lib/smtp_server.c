@@ -88,6 +88,7 @@ struct session {
 	bool broken;		/* our side failed */
 	bool first;		/* no command was understood yet */
 	char helo[ADDR_DOMAIN_MAX + 1];
+	char known[ADDR_DOMAIN_MAX + 1];	/* the last domain of ours */
 	struct transaction tx;
 	char text[65536 + 3];	/* decoded text on its way to the spool */
 };
@@ -357,8 +358,11 @@ check_recipient(struct session *s, struct addr *a)
 		return R_RELAY;
 	if (is_routed(a))
 		return R_ROUTING;
+	if (strcmp(a->domain, s->known) == 0)
+		return NULL;
 	switch (conf_domain(s->conf, a->domain, &settings, NULL, error)) {
 	case CONF_YES:
+		(void)strlcpy(s->known, a->domain, sizeof(s->known));
 		return NULL;
 	case CONF_NO:
 		return R_RELAY;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "stream.h"
 
+#include <sys/socket.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -93,16 +94,19 @@ fd_write(void *arg, const void *buf, size_t len, int64_t deadline)
 	struct stream_fds *fds = arg;
 	ssize_t n;
 
+	/* A reply nearly always fits: ask poll(2) only when it did not. */
+	n = send(fds->out, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	for (;;) {
-		if (wait_for(fds->out, POLLOUT, deadline) == -1)
-			return -1;
-		n = write(fds->out, buf, len);
 		if (n > 0)
 			return n;
 		if (n == 0)
 			errno = EIO;
-		if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		if (n == 0 || (errno != EINTR && errno != EAGAIN &&
+		    errno != ENOTSOCK))
 			return -1;
+		if (wait_for(fds->out, POLLOUT, deadline) == -1)
+			return -1;
+		n = write(fds->out, buf, len);
 	}
 }
 
