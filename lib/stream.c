@@ -94,19 +94,24 @@ fd_write(void *arg, const void *buf, size_t len, int64_t deadline)
 	struct stream_fds *fds = arg;
 	ssize_t n;
 
-	/* A reply nearly always fits: ask poll(2) only when it did not. */
-	n = send(fds->out, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/*
+	 * A reply nearly always fits: ask poll(2) only when it did not.  A
+	 * plain write to a blocking socket could outstay the deadline.
+	 */
 	for (;;) {
+		n = send(fds->out, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -1 && errno == ENOTSOCK) {
+			if (wait_for(fds->out, POLLOUT, deadline) == -1)
+				return -1;
+			n = write(fds->out, buf, len);
+		}
 		if (n > 0)
 			return n;
 		if (n == 0)
 			errno = EIO;
-		if (n == 0 || (errno != EINTR && errno != EAGAIN &&
-		    errno != ENOTSOCK))
+		if (n == 0 || (errno != EINTR && errno != EAGAIN) ||
+		    wait_for(fds->out, POLLOUT, deadline) == -1)
 			return -1;
-		if (wait_for(fds->out, POLLOUT, deadline) == -1)
-			return -1;
-		n = write(fds->out, buf, len);
 	}
 }
 
