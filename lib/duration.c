@@ -76,8 +76,10 @@ print(char *buf, size_t size, int64_t seconds, int most)
 			continue;
 		n = snprintf(buf + used, size - used, "%lld%c",
 		    (long long)(seconds / scale), units[i].letter);
-		if (n < 0 || (size_t)n >= size - used)
+		if (n < 0 || (size_t)n >= size - used) {
+			buf[used] = '\0';
 			break;
+		}
 		used += (size_t)n;
 		seconds %= scale;
 		most--;
