@@ -39,10 +39,10 @@ parse_labels(const char *p)
 			return NULL;
 		if (*p != '.')
 			return p;
-		p++;
 		/* A final dot is no part of RFC 5321's grammar. */
-		if (!is_let_dig((unsigned char)*p) && *p != '_')
-			return NULL;
+		if (!is_let_dig((unsigned char)p[1]) && p[1] != '_')
+			return p;
+		p++;
 	}
 }
 
