@@ -725,6 +725,18 @@ is_held(struct flush *f)
 	return f->state.state == DOMAIN_HELD;
 }
 
+/*
+ * Reports go to domains that are not ours: by their MX records, whatever
+ * route ours have by default, and one that is refused ends there.
+ */
+static void
+as_stranger(struct settings *s)
+{
+	s->nroute = 0;
+	s->bounce = true;
+	s->keep = 0;
+}
+
 static int
 flush_domain(struct flush *f)
 {
@@ -742,8 +754,9 @@ flush_domain(struct flush *f)
 		log_debug("%s: on hold", f->domain);
 		return 0;
 	}
-	/* CONF_NO: reports to senders, which go by the defaults. */
 	ours = conf_domain(args->conf, f->domain, &f->settings, NULL, error);
+	if (ours == CONF_NO)
+		as_stranger(&f->settings);
 	if (ours == CONF_BROKEN) {
 		log_warnx("%s", error);
 		return -1;

@@ -18,6 +18,7 @@ losing MAIL=!
 dies DATA=ok;DATA=!;DATA=ok
 hops MAIL=ok;MAIL=!;MAIL=ok
 busy
+exact
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
 cleanup_pid $!
@@ -149,6 +150,25 @@ flush
 is "$(cat "$T"/primary/busy.[1-9] | sed -n 's/^Subject: \([0-9]\).*/\1/p' |
     tr -d '\n')" 123456789 "oldest first"
 is "$(grep -c '^connection' "$T/primary/busy.log")" 1 "over one connection"
+
+### Byte for byte
+
+fresh
+mkdomain a.test "$(route exact)"
+n=0
+for text in '' '\r\n' 'x' '.' '.\r\n..\r\n.' '\377\200\r\n\r\n.\r\n'; do
+	n=$((n + 1))
+	# shellcheck disable=SC2059
+	id=$(printf "$text" | "$BIN/mx-queue" -C "$CONF" add -f a@x.test \
+	    "$n@a.test")
+	"$BIN/mx-queue" -C "$CONF" cat -w "$id" >"$T/sent.$n"
+	[ -z "$(tail -c 1 "$T/sent.$n" | tr -d '\n')" ] ||
+	    printf '\r\n' >>"$T/sent.$n"
+done
+flush
+for n in 1 2 3 4 5 6; do
+	same "$T/sent.$n" "$T/primary/exact.$n" "text $n arrives as it is"
+done
 
 ### A server that ends connections
 
