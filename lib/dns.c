@@ -27,6 +27,7 @@
 #define SILENCE_MAX	3	/* tries of a mute server once another failed */
 #define RETRY_FIRST	300	/* milliseconds; doubled at each try */
 #define RETRY_MAX	5000
+#define EDNS_TRIES	2
 #define UDP_SIZE	1232	/* no fragments: the DNS flag day of 2020 */
 #define MESSAGE_MAX	65535
 #define HEADER		12
@@ -745,7 +746,7 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 {
 	struct dns_record *rr;
 	const char *why;
-	size_t n;
+	size_t n, text = strlen(a->q->answer);
 	int hops = a->hops;
 
 	if ((rr = records_read(a->q, m, &n)) == NULL) {
@@ -768,13 +769,13 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 	a->q->rr = NULL;
 	if (a->hops > hops && m->rcode == LDNS_RCODE_NOERROR)
 		return STEP_ALIAS;
-	if (!m->ra && !m->aa) {
-		/* a referral would pass for "no data" */
-		ask_why(d, a, "does not resolve for us");
-		return STEP_NEXT;
-	}
-	if (m->nanswer > 0 && a->hops == hops) {
-		ask_why(d, a, "answers for another name");
+	/* A referral, or what is beside the point, would pass for "no data". */
+	why = !m->ra && !m->aa ? "does not resolve for us" :
+	    m->nanswer > 0 && a->hops == hops ? "answers for another name" :
+	    NULL;
+	if (why != NULL) {
+		a->q->answer[text] = '\0';
+		ask_why(d, a, why);
 		return STEP_NEXT;
 	}
 	ask_finish(a, m->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN :
@@ -992,6 +993,17 @@ ask_next(struct dns *d, struct ask *a)
 		ask_finish(a, DNS_TEMPFAIL);
 }
 
+/* Some servers, and what stands before them, drop questions with EDNS. */
+static void
+ask_timeout(struct dns *d, struct ask *a)
+{
+	if (a->q->why[0] == '\0')
+		ask_why(d, a, "no answer in time");
+	if (a->tries >= EDNS_TRIES)
+		a->edns = false;
+	ask_next(d, a);
+}
+
 /* From the start, for a name not yet asked for. */
 static void
 ask_restart(struct dns *d, struct ask *a)
@@ -1111,11 +1123,8 @@ asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
 		if (a->q != NULL && pfd[i].revents != 0)
 			ask_step(d, a, a->tcp ? tcp_ready(d, a) :
 			    udp_ready(d, a));
-		if (a->q != NULL && deadline_left(a->retry) == 0) {
-			if (a->q->why[0] == '\0')
-				ask_why(d, a, "no answer in time");
-			ask_next(d, a);
-		}
+		if (a->q != NULL && deadline_left(a->retry) == 0)
+			ask_timeout(d, a);
 	}
 }
 

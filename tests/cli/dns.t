@@ -62,6 +62,7 @@ one data 1 liars.evil
 one data 1 case.evil
 one data 1 late.evil
 one data 1 noedns.evil
+one data 1 edrop.evil
 one data 20 big.evil
 is "$(grep -o '300 IN MX' "$T/json" | wc -l | tr -d ' ')" 61 \
     "big: all 61 records"
@@ -80,6 +81,7 @@ one tempfail 0 loop.evil 'malformed record'
 one tempfail 0 ownerloop.evil 'malformed record'
 one tempfail 0 rrclass.evil 'another name'
 one tempfail 0 owner.evil 'another name'
+like "$(cat "$T/json")" '"answer":\[\]' "owner: and its answer is not shown"
 one tempfail 0 lame.evil 'does not resolve'
 one tempfail 0 rcode-2.evil 'SERVFAIL'
 one tempfail 0 rcode-5.evil 'REFUSED'

@@ -199,6 +199,9 @@ class Server:
     def mode_noedns(self, q, arg, tcp):
         return [q.reply([], rcode=1) if q.edns else good(q)]
 
+    def mode_edrop(self, q, arg, tcp):
+        return [] if q.edns else [good(q)]
+
     # TCP
     def mode_drip(self, q, arg, tcp):
         if not tcp:
