@@ -23,7 +23,7 @@ INSTALL =	install
 GROUND =	log deadline plain
 FLOOR1 =	stream dot addr reply header duration row
 FLOOR2 =	conf msgid envelope domain spool
-FLOOR3 =	peer dns route hosts
+FLOOR3 =	peer resolv dns route hosts
 FLOOR4 =	listener smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <idn2.h>
 #include <ldns/ldns.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,26 +19,19 @@
 #include "addr.h"
 #include "deadline.h"
 #include "dns.h"
+#include "resolv.h"
 
-#define SERVERS_MAX	16
 #define SOCKETS_MAX	64
 #define HOPS_MAX	8	/* aliases followed for one question */
 #define SILENCE_MAX	3	/* tries of a mute server once another failed */
 #define RETRY_FIRST	300	/* milliseconds; doubled at each try */
-#define RETRY_MAX	5000
 #define EDNS_TRIES	2
 #define UDP_SIZE	1232	/* no fragments: the DNS flag day of 2020 */
 #define MESSAGE_MAX	65535
 #define HEADER		12
-#define SERVER_TEXT	80
 
 struct dns {
-	struct sockaddr_storage server[SERVERS_MAX];
-	int nserver;
-	bool trust_ad;
-	bool tcp;		/* options use-vc */
-	bool rotate;
-	int64_t patience;	/* longest wait for one try, milliseconds */
+	struct resolv resolv;
 	unsigned char buf[MESSAGE_MAX];
 };
 
@@ -53,8 +45,8 @@ struct ask {
 	bool tcp, edns, cd;
 	int server;
 	int tries;
-	int count[SERVERS_MAX];
-	bool failed[SERVERS_MAX];
+	int count[RESOLV_SERVERS_MAX];
+	bool failed[RESOLV_SERVERS_MAX];
 	int servfail;			/* the server that said so, or -1 */
 	int64_t retry;
 	unsigned char out[2 + 512];	/* length as TCP has it, question */
@@ -96,149 +88,30 @@ get16(const unsigned char *p)
 	return (unsigned int)p[0] << 8 | p[1];
 }
 
-/* Servers and resolv.conf */
-
-static socklen_t
-sa_len(const struct sockaddr_storage *ss)
-{
-	return ss->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-	    sizeof(struct sockaddr_in);
-}
-
-static bool
-is_loopback(const struct sockaddr_storage *ss)
-{
-	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)ss;
-	const struct sockaddr_in *sin = (const struct sockaddr_in *)ss;
-
-	if (ss->ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
-	return ntohl(sin->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
-static bool
-server_add(struct dns *d, const char *text)
-{
-	struct addrinfo hints, *ai;
-
-	if (d->nserver == SERVERS_MAX)
-		return true;
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-	hints.ai_socktype = SOCK_DGRAM;
-	if (getaddrinfo(text, "53", &hints, &ai) != 0)
-		return false;
-	memcpy(&d->server[d->nserver++], ai->ai_addr, ai->ai_addrlen);
-	freeaddrinfo(ai);
-	return true;
-}
-
-/* "ndots" and "attempts" say nothing here: names are whole, time decides. */
-static void
-option_set(struct dns *d, const char *word)
-{
-	const char *error;
-	long long n;
-
-	if (strcmp(word, "trust-ad") == 0)
-		d->trust_ad = true;
-	else if (strcmp(word, "rotate") == 0)
-		d->rotate = true;
-	else if (strcmp(word, "use-vc") == 0)
-		d->tcp = true;
-	else if (strncmp(word, "timeout:", 8) == 0) {
-		n = strtonum(word + 8, 1, 30, &error);
-		if (error == NULL)
-			d->patience = n * 1000;
-	}
-}
-
-/* A line that is not understood is passed over, as libc does. */
-static void
-resolv_line(struct dns *d, char *line, int *odd)
-{
-	const char *sep = " \t\r\n";
-	char *word;
-	bool options;
-
-	if (*line == '#' || *line == ';' ||
-	    (word = strsep(&line, sep)) == NULL)
-		return;
-	options = strcmp(word, "options") == 0;
-	if (!options && strcmp(word, "nameserver") != 0)
-		return;
-	while ((word = strsep(&line, sep)) != NULL) {
-		if (*word == '\0')
-			continue;
-		if (options) {
-			option_set(d, word);
-			continue;
-		}
-		if (!server_add(d, word))
-			(*odd)++;
-		return;
-	}
-}
-
-static bool
-resolv_read(struct dns *d, const char *file)
-{
-	FILE *f;
-	char *line = NULL;
-	size_t size = 0;
-	int odd = 0, saved;
-	bool ok = false;
-
-	if ((f = fopen(file, "re")) == NULL) {
-		if (errno != ENOENT)
-			return false;
-	} else {
-		while (getline(&line, &size, f) != -1)
-			resolv_line(d, line, &odd);
-		saved = ferror(f) ? errno : 0;
-		free(line);
-		fclose(f);
-		if (saved != 0) {
-			errno = saved;
-			return false;
-		}
-	}
-	if (d->nserver > 0)
-		ok = true;
-	else if (odd > 0)
-		errno = EINVAL;
-	else		/* resolv.conf(5): without any, the local host's */
-		ok = server_add(d, "127.0.0.1");
-	return ok;
-}
-
 struct dns *
 dns_open(const struct sockaddr_storage *resolver, int n,
     const char *resolv_conf)
 {
 	struct dns *d;
-	bool local = true;
 	int i;
 
-	if (n < 0 || n > SERVERS_MAX) {
+	if (n < 0 || n > RESOLV_SERVERS_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		return NULL;
-	d->patience = RETRY_MAX;
+	resolv_init(&d->resolv);
 	for (i = 0; i < n; i++)
-		d->server[i] = resolver[i];
-	d->nserver = n;
-	if (n == 0 && !resolv_read(d,
+		d->resolv.server[i] = resolver[i];
+	d->resolv.nserver = n;
+	if (n == 0 && !resolv_read(&d->resolv,
 	    resolv_conf != NULL ? resolv_conf : "/etc/resolv.conf")) {
 		free(d);
 		return NULL;
 	}
-	for (i = 0; i < d->nserver; i++)
-		local = local && is_loopback(&d->server[i]);
-	if (local)
-		d->trust_ad = true;
+	if (resolv_is_local(&d->resolv))
+		d->resolv.trust_ad = true;
 	return d;
 }
 
@@ -251,7 +124,7 @@ dns_close(struct dns *d)
 void
 dns_trust_ad(struct dns *d)
 {
-	d->trust_ad = true;
+	d->resolv.trust_ad = true;
 }
 
 /* Names */
@@ -646,28 +519,13 @@ out:
 
 /* Results and reasons */
 
-static void
-server_print(char *buf, const struct sockaddr_storage *ss)
-{
-	char host[64], port[8];
-
-	if (getnameinfo((const struct sockaddr *)ss, sa_len(ss), host,
-	    sizeof(host), port, sizeof(port),
-	    NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0)
-		strlcpy(buf, "?", SERVER_TEXT);
-	else if (strcmp(port, "53") == 0)
-		strlcpy(buf, host, SERVER_TEXT);
-	else
-		snprintf(buf, SERVER_TEXT, "%s@%s", host, port);
-}
-
 /* The reason in the end is that of the last server that gave one. */
 static void
 ask_why(const struct dns *d, struct ask *a, const char *reason)
 {
-	char server[SERVER_TEXT];
+	char server[RESOLV_SERVER_TEXT];
 
-	server_print(server, &d->server[a->server]);
+	resolv_server_print(server, &d->resolv.server[a->server]);
 	snprintf(a->q->why, sizeof(a->q->why), "resolver %s: %s", server,
 	    reason);
 }
@@ -759,7 +617,7 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 		ask_finish(a, DNS_TEMPFAIL);
 		return STEP_DONE;
 	}
-	a->secure = a->secure && m->ad && d->trust_ad;
+	a->secure = a->secure && m->ad && d->resolv.trust_ad;
 	records_keep(a, rr, n);
 	if (a->q->nrr > 0) {
 		ask_finish(a, DNS_DATA);
@@ -891,7 +749,7 @@ out:
 static bool
 ask_send(struct dns *d, struct ask *a)
 {
-	const struct sockaddr_storage *ss = &d->server[a->server];
+	const struct sockaddr_storage *ss = &d->resolv.server[a->server];
 	size_t len;
 
 	ask_close(a);
@@ -904,7 +762,7 @@ ask_send(struct dns *d, struct ask *a)
 	a->fd = socket(ss->ss_family, (a->tcp ? SOCK_STREAM : SOCK_DGRAM) |
 	    SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd == -1 || (connect(a->fd, (const struct sockaddr *)ss,
-	    sa_len(ss)) == -1 && errno != EINPROGRESS))
+	    resolv_server_len(ss)) == -1 && errno != EINPROGRESS))
 		goto fail;
 	if (a->tcp) {
 		if ((a->in = malloc(2 + MESSAGE_MAX)) == NULL)
@@ -928,10 +786,10 @@ server_next(const struct dns *d, struct ask *a)
 	bool trouble = a->cd;
 	int i, s;
 
-	for (i = 0; i < d->nserver; i++)
+	for (i = 0; i < d->resolv.nserver; i++)
 		trouble = trouble || a->failed[i];
-	for (i = 1; i <= d->nserver; i++) {
-		s = (a->server + i) % d->nserver;
+	for (i = 1; i <= d->resolv.nserver; i++) {
+		s = (a->server + i) % d->resolv.nserver;
 		if (!a->failed[s] &&
 		    (!trouble || a->count[s] < SILENCE_MAX)) {
 			a->server = s;
@@ -954,7 +812,7 @@ ask_last_resort(struct dns *d, struct ask *a)
 		return false;
 	a->cd = true;
 	a->tries = 0;
-	for (i = 0; i < d->nserver; i++) {
+	for (i = 0; i < d->resolv.nserver; i++) {
 		a->failed[i] = i != a->servfail;
 		a->count[i] = 0;
 	}
@@ -978,15 +836,15 @@ ask_try(struct dns *d, struct ask *a)
 	}
 	shift = a->tries > 10 ? 10 : a->tries - 1;
 	wait = (int64_t)RETRY_FIRST << shift;
-	if (a->tcp || wait > d->patience)
-		wait = d->patience;
+	if (a->tcp || wait > d->resolv.patience)
+		wait = d->resolv.patience;
 	a->retry = deadline_in(wait);
 }
 
 static void
 ask_next(struct dns *d, struct ask *a)
 {
-	a->tcp = d->tcp;
+	a->tcp = d->resolv.tcp;
 	if (server_next(d, a) || ask_last_resort(d, a))
 		ask_try(d, a);
 	else
@@ -1008,14 +866,14 @@ ask_timeout(struct dns *d, struct ask *a)
 static void
 ask_restart(struct dns *d, struct ask *a)
 {
-	a->tcp = d->tcp;
+	a->tcp = d->resolv.tcp;
 	a->edns = true;
 	a->cd = false;
 	a->tries = 0;
 	a->servfail = -1;
 	memset(a->count, 0, sizeof(a->count));
 	memset(a->failed, 0, sizeof(a->failed));
-	a->server = d->rotate ? (int)arc4random_uniform((uint32_t)d->nserver) :
+	a->server = d->resolv.rotate ? (int)arc4random_uniform((uint32_t)d->resolv.nserver) :
 	    0;
 	ask_try(d, a);
 }
