@@ -761,6 +761,11 @@ ask_send(struct dns *d, struct ask *a)
 	}
 	a->fd = socket(ss->ss_family, (a->tcp ? SOCK_STREAM : SOCK_DGRAM) |
 	    SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (a->fd == -1 && (errno == EMFILE || errno == ENFILE)) {
+		/* as good as lost on the way: others will be done soon */
+		ask_why(d, a, strerror(errno));
+		return true;
+	}
 	if (a->fd == -1 || (connect(a->fd, (const struct sockaddr *)ss,
 	    resolv_server_len(ss)) == -1 && errno != EINPROGRESS))
 		goto fail;
@@ -958,32 +963,38 @@ udp_ready(struct dns *d, struct ask *a)
 	return answer_take(d, a, d->buf, (size_t)n);
 }
 
-/* Waits for the first of the sockets, or for the first clock. */
+/*
+ * Waits for the first of the sockets, or for the first clock.  Only open
+ * sockets are given to poll(2): it refuses more than there may be files.
+ */
 static void
 asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
 {
 	struct pollfd pfd[SOCKETS_MAX];
-	size_t i;
+	struct ask *of[SOCKETS_MAX];
+	size_t i, open = 0;
 
 	for (i = 0; i < n; i++) {
-		pfd[i].fd = ask[i].q != NULL ? ask[i].fd : -1;
-		pfd[i].events = ask[i].q != NULL &&
-		    ask[i].sent < ask[i].outlen ? POLLOUT : POLLIN;
-		pfd[i].revents = 0;
-		if (ask[i].q != NULL)
-			deadline = deadline_min(deadline, ask[i].retry);
+		if (ask[i].q == NULL)
+			continue;
+		deadline = deadline_min(deadline, ask[i].retry);
+		if (ask[i].fd == -1)
+			continue;
+		pfd[open].fd = ask[i].fd;
+		pfd[open].events = ask[i].sent < ask[i].outlen ? POLLOUT :
+		    POLLIN;
+		pfd[open].revents = 0;
+		of[open++] = &ask[i];
 	}
-	if (poll(pfd, n, deadline_left(deadline)) == -1)
+	if (poll(pfd, open, deadline_left(deadline)) == -1)
 		return;
-	for (i = 0; i < n; i++) {
-		struct ask *a = &ask[i];
-
-		if (a->q != NULL && pfd[i].revents != 0)
-			ask_step(d, a, a->tcp ? tcp_ready(d, a) :
-			    udp_ready(d, a));
-		if (a->q != NULL && deadline_left(a->retry) == 0)
-			ask_timeout(d, a);
-	}
+	for (i = 0; i < open; i++)
+		if (pfd[i].revents != 0)
+			ask_step(d, of[i], of[i]->tcp ? tcp_ready(d, of[i]) :
+			    udp_ready(d, of[i]));
+	for (i = 0; i < n; i++)
+		if (ask[i].q != NULL && deadline_left(ask[i].retry) == 0)
+			ask_timeout(d, &ask[i]);
 }
 
 /* Fills free slots.  Returns how many are busy. */

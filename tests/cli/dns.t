@@ -108,6 +108,14 @@ one tempfail 0 selfalias.evil 'too many aliases'
 one tempfail 0 chain.evil 'too many aliases'
 one tempfail 0 oddalias.evil 'no host name'
 
+# More questions than descriptors: the others wait.
+for i in $(seq 60); do
+	echo "good.n$i.evil"
+done >"$T/list"
+(ulimit -n 24 && "$BIN/mx-check" -4jt 10 -r "$addr@$port" - <"$T/list" \
+    >"$T/json" 2>"$T/stderr")
+is "$(grep -c '"outcome":"data","secure"' "$T/json")" 60 "few descriptors"
+
 # Records without fields, of every kind that is asked for.
 printf 'x.evil MX 10 empty.a.evil\n' >"$T/zone"
 python3 "$TOP/tests/peers/evildns.py" -c "$T/zone" >"$T/evil2" &
