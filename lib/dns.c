@@ -878,8 +878,8 @@ ask_restart(struct dns *d, struct ask *a)
 	a->servfail = -1;
 	memset(a->count, 0, sizeof(a->count));
 	memset(a->failed, 0, sizeof(a->failed));
-	a->server = d->resolv.rotate ? (int)arc4random_uniform((uint32_t)d->resolv.nserver) :
-	    0;
+	a->server = d->resolv.rotate ?
+	    (int)arc4random_uniform((uint32_t)d->resolv.nserver) : 0;
 	ask_try(d, a);
 }
 

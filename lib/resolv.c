@@ -150,8 +150,8 @@ resolv_server_print(char *buf, const struct sockaddr_storage *ss)
 {
 	char host[64], port[8];
 
-	if (getnameinfo((const struct sockaddr *)ss, resolv_server_len(ss), host,
-	    sizeof(host), port, sizeof(port),
+	if (getnameinfo((const struct sockaddr *)ss, resolv_server_len(ss),
+	    host, sizeof(host), port, sizeof(port),
 	    NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0)
 		strlcpy(buf, "?", RESOLV_SERVER_TEXT);
 	else if (strcmp(port, "53") == 0)
