@@ -309,7 +309,24 @@ print_entry(struct queue *q, const char *domain, const struct spool_entry *e)
 	row_end(r);
 }
 
-/* A scan, not a sort: a million messages are listed in constant memory. */
+/* Oldest first, for eyes. */
+static void
+list_sorted(struct queue *q, const char *domain)
+{
+	struct spool_entry *e;
+	size_t n;
+
+	if (spool_sorted(q->spool, domain, SPOOL_QUEUED, &e, &n) == -1)
+		err(1, "%s", domain);
+	for (size_t i = 0; i < n; i++)
+		print_entry(q, domain, &e[i]);
+	free(e);
+}
+
+/*
+ * Into a pipe as the directory has them: a million messages are listed in
+ * constant memory, and sort(1) puts ids in order of arrival.
+ */
 static void
 list_domain(struct queue *q, const char *domain)
 {
@@ -317,6 +334,10 @@ list_domain(struct queue *q, const char *domain)
 	struct spool_entry e;
 	int got;
 
+	if (q->row.style == ROW_COLUMNS) {
+		list_sorted(q, domain);
+		return;
+	}
 	scan = spool_scan_open(q->spool, domain, SPOOL_QUEUED);
 	if (scan == NULL)
 		err(1, "%s", domain);
