@@ -58,10 +58,12 @@ static int
 wait_for(int fd, short events, int64_t deadline)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
-	int n;
+	int n, left;
 
 	for (;;) {
-		n = poll(&pfd, 1, deadline_left(deadline));
+		/* One that has always something to say is late all the same. */
+		left = deadline_left(deadline);
+		n = left == 0 ? 0 : poll(&pfd, 1, left);
 		if (n > 0)
 			return 0;
 		if (n == 0) {
