@@ -242,6 +242,15 @@ skip_line(struct stream *s)
 	}
 }
 
+/* Without its end, which is LF or CRLF. */
+static size_t
+line_length(const struct stream *s, const char *lf)
+{
+	size_t n = (size_t)(lf - (s->in + s->inpos));
+
+	return n > 0 && lf[-1] == '\r' ? n - 1 : n;
+}
+
 static enum stream_got
 take_line(struct stream *s, char *lf, char **line, size_t *len)
 {
@@ -271,7 +280,7 @@ stream_line(struct stream *s, char **line, size_t *len, size_t max)
 	for (;;) {
 		there = s->inlen - s->inpos;
 		lf = memchr(s->in + s->inpos + seen, '\n', there - seen);
-		if (lf != NULL && (size_t)(lf - (s->in + s->inpos)) <= max + 1)
+		if (lf != NULL && line_length(s, lf) <= max)
 			return take_line(s, lf, line, len);
 		if (lf != NULL || there > max + 1)
 			return skip_line(s);
