@@ -661,6 +661,24 @@ match_file(const struct conf *c, const char *dot, const char *name,
 	return CONF_YES;
 }
 
+/*
+ * Without the directory (not mounted, being restored) every domain would
+ * look like a stranger's, its mail refused for good and expired early.
+ */
+static bool
+has_domains(const struct conf *c, char *error)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/domains", c->dir) >=
+	    (int)sizeof(path))
+		return false;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return true;
+	return set_error(error, path, 0, "expected a directory", "");
+}
+
 enum conf_match
 conf_domain(const struct conf *c, const char *domain, struct settings *s,
     char *file, char *error)
@@ -677,6 +695,8 @@ conf_domain(const struct conf *c, const char *domain, struct settings *s,
 	for (parent = strchr(name, '.'); match == CONF_NO && parent != NULL;
 	    parent = strchr(parent + 1, '.'))
 		match = match_file(c, ".", parent + 1, s, file, error);
+	if (match == CONF_NO && !has_domains(c, error))
+		return CONF_BROKEN;
 	/* Nothing but reports to senders ever waits for a stranger. */
 	if (match == CONF_NO && s->expire > REPORT_EXPIRE)
 		s->expire = REPORT_EXPIRE;

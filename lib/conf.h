@@ -78,7 +78,8 @@ int conf_load(struct conf *c, const char *dir, char *error);
 enum conf_match {
 	CONF_NO,	/* not one of ours */
 	CONF_YES,
-	CONF_BROKEN	/* its file cannot be read: ERROR says why; try later */
+	CONF_BROKEN	/* its file cannot be read, or there is no DIR/domains:
+			   ERROR says why; try later */
 };
 
 /*
