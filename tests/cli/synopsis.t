@@ -17,9 +17,9 @@ for page in "$TOP"/man/mx-*.[18]; do
 	is "$?" 64 "$name: a wrong option exits 64"
 	is "$(cat "$T/stdout")" "" "$name: nothing on standard output"
 	usage=$(sed -n '/^usage: /,$p' "$T/stderr" | sed 's/^usage: //' | words)
-	synopsis=$(mandoc -T utf8 -O width=500 "$page" | col -b |
-	    sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | sed '1d;$d' |
-	    sed 's/−/-/g; s/‐/-/g; s/…/.../g' | words)
+	synopsis=$(mandoc -T ascii -O width=500 "$page" |
+	    sed "s/.$(printf '\b')//g" |
+	    sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | sed '1d;$d' | words)
 	is "$usage" "$synopsis" "$name: usage and SYNOPSIS agree"
 done
 
