@@ -534,7 +534,8 @@ struct adding {
 static void
 add_recipient(struct queue *q, struct adding *a, const char *text)
 {
-	char error[CONF_ERROR_MAX], safe[ADDR_MAX * 2], domain[ADDR_DOMAIN_MAX + 1];
+	char error[CONF_ERROR_MAX], safe[ADDR_MAX * 2];
+	char domain[ADDR_DOMAIN_MAX + 1];
 	struct settings settings;
 	struct addr addr;
 	size_t i;
@@ -550,8 +551,8 @@ add_recipient(struct queue *q, struct adding *a, const char *text)
 	case CONF_YES:
 		break;
 	case CONF_NO:
-		errx(1, "%s: %s is not kept here: there is no file %s/domains/%s",
-		    safe, domain, q->conf.dir, domain);
+		errx(1, "%s: %s is not kept here: there is no file "
+		    "%s/domains/%s", safe, domain, q->conf.dir, domain);
 	case CONF_BROKEN:
 		errx(EX_CONFIG, "%s", error);
 	}

@@ -13,7 +13,7 @@
 
 #include "log.h"
 
-#define PAUSE	100	/* milliseconds, when the machine is short of something */
+#define PAUSE	100	/* milliseconds, when the machine is short of a thing */
 #define REAP	1000	/* milliseconds between looks for ended children */
 
 /* What counts as one client: an IPv4 address, an IPv6 /64. */

@@ -24,7 +24,8 @@
 #define R_SENDER	"250 2.1.0 sender ok"
 #define R_RECIPIENT	"250 2.1.5 recipient ok"
 #define R_VRFY		"252 2.5.2 send mail, and its own server will tell"
-#define R_HELP		"214 2.0.0 this host keeps mail while its server is away: RFC 5321"
+#define R_HELP		"214 2.0.0 this host keeps mail while its server " \
+			"is away: RFC 5321"
 #define R_DATA		"354 end with <CRLF>.<CRLF>"
 
 #define R_TIMEOUT	"421 4.4.2 timeout, closing"
@@ -41,7 +42,8 @@
 #define R_NUL		"501 5.5.2 NUL in a command"
 #define R_NO_ARGUMENT	"501 5.5.4 this command takes no argument"
 #define R_HELO_SYNTAX	"501 5.5.4 your host name is wanted"
-#define R_MAIL_SYNTAX	"501 5.5.4 syntax: MAIL FROM:<address> [SIZE=n] [BODY=8BITMIME]"
+#define R_MAIL_SYNTAX	"501 5.5.4 syntax: MAIL FROM:<address> [SIZE=n] " \
+			"[BODY=8BITMIME]"
 #define R_RCPT_SYNTAX	"501 5.5.4 syntax: RCPT TO:<address>"
 #define R_SENDER_SYNTAX	"501 5.1.7 bad sender address"
 #define R_RCPT_ADDRESS	"501 5.1.3 bad recipient address"
