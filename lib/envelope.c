@@ -42,13 +42,39 @@ is_clean(const char *text)
 	return text[strcspn(text, "\r\n")] == '\0';
 }
 
+/* The end of an address within "<address>": the first '>' not quoted. */
+static const char *
+address_end(const char *p)
+{
+	bool quoted = false;
+
+	for (; *p != '\0' && (quoted || *p != '>'); p++) {
+		if (quoted && *p == '\\' && p[1] != '\0')
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+	}
+	return p;
+}
+
+/* Will it be read back as it is? */
+static bool
+is_address(const char *address)
+{
+	char end[ADDR_MAX + 2];
+
+	return is_clean(address) &&
+	    snprintf(end, sizeof(end), "%s>", address) < (int)sizeof(end) &&
+	    address_end(end) == end + strlen(address);
+}
+
 int
 envelope_set_sender(struct envelope *e, const char *address,
     const char *params)
 {
 	char *a, *p;
 
-	if (!is_clean(address) || !is_clean(params))
+	if (!is_address(address) || !is_clean(params))
 		return -1;
 	a = strdup(address);
 	p = strdup(params);
@@ -69,7 +95,7 @@ envelope_add(struct envelope *e, const char *address, const char *params)
 {
 	struct recipient *r;
 
-	if (!is_clean(address) || !is_clean(params))
+	if (*address == '\0' || !is_address(address) || !is_clean(params))
 		return -1;
 	/* Grows by doubling at powers of two. */
 	if ((e->nrcpt & (e->nrcpt - 1)) == 0) {
@@ -183,24 +209,15 @@ parse_first(struct envelope *e, const char *buf)
 	return e->length >= FIRST_SIZE && e->length <= ENVELOPE_MAX;
 }
 
-/*
- * Splits "<address> params" in place.  The address may hold '>' within
- * quotes, so its end is the last '>' before a space or the end.
- */
+/* Splits "<address> params" in place. */
 static bool
 split_path(char *text, char **address, char **params)
 {
 	char *p;
-	bool quoted = false;
 
 	if (*text++ != '<')
 		return false;
-	for (p = text; *p != '\0' && (quoted || *p != '>'); p++) {
-		if (quoted && *p == '\\' && p[1] != '\0')
-			p++;
-		else if (*p == '"')
-			quoted = !quoted;
-	}
+	p = text + (address_end(text) - text);
 	if (*p != '>' || (p[1] != '\0' && p[1] != ' '))
 		return false;
 	*address = text;
@@ -316,8 +333,11 @@ envelope_parse(struct envelope *e, const char *buf, size_t len,
 		return -1;
 	}
 	*need = e->length;
+	state = e->state;
+	length = e->length;
 	if (len < e->length) {
 		envelope_init(e);
+		e->state = state;
 		return -1;
 	}
 	if ((text = malloc(e->length + 1)) == NULL) {
@@ -329,8 +349,6 @@ envelope_parse(struct envelope *e, const char *buf, size_t len,
 	text[e->length] = '\0';
 	*why = parse_fields(e, text);
 	free(text);
-	state = e->state;
-	length = e->length;
 	if (*why != NULL) {
 		envelope_clear(e);
 		/* A void file may be torn anywhere behind its first line. */

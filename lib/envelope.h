@@ -55,7 +55,11 @@ struct envelope {
 void envelope_init(struct envelope *e);
 void envelope_clear(struct envelope *e);	/* frees what it holds */
 
-/* Copies.  0, or -1 when out of memory or the text has a CR, LF or NUL. */
+/*
+ * Copies.  0, or -1 when out of memory, or when the text could not be read
+ * back: it has a CR, an LF or a '>' outside quotes, or is too long.  Only a
+ * sender may be empty.
+ */
 int envelope_set_sender(struct envelope *e, const char *address,
     const char *params);
 int envelope_add(struct envelope *e, const char *address, const char *params);
@@ -69,7 +73,8 @@ char *envelope_print(struct envelope *e, size_t *len);
 /*
  * Reads the block at the beginning of BUF.  Returns 0; -1 with what is wrong
  * in *WHY (a constant) and e empty.  With LEN shorter than the block, *WHY
- * is NULL and *NEED says how many bytes are wanted.
+ * is NULL and *NEED says how many bytes are wanted.  e->state is right
+ * whenever the first line is.
  */
 int envelope_parse(struct envelope *e, const char *buf, size_t len,
     size_t *need, const char **why);
