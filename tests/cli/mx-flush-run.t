@@ -293,7 +293,7 @@ ok "five messages at 5/s take 0.8 s ($took ms)" test "$took" -ge 790
 
 fresh
 mkdomain a.test "$(route good)"
-flush -w 1h 2>"$T/stay" &
+"$BIN/mx-flush" -C "$CONF" -w 1h 2>"$T/stay" &
 pid=$!
 cleanup_pid $pid
 until_ok 5 test -p "$SPOOL/trigger"
@@ -305,7 +305,7 @@ ok "a byte in the trigger wakes -w" until_ok 5 sh -c \
 is "$(cat "$T/stay")" "" "in silence"
 ok "it still stays" kill -0 $pid
 stop $pid
-flush -w 1 2>"$T/stay" &
+"$BIN/mx-flush" -C "$CONF" -w 1 2>"$T/stay" &
 pid=$!
 cleanup_pid $pid
 sleep 0.5
