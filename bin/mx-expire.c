@@ -67,9 +67,10 @@ expire_message(struct run *r, const struct settings *s,
 	    spool_remove(r->spool, m);
 }
 
+/* FULL is when it expires if it is no report. */
 static void
 visit_message(struct run *r, const struct settings *s, const char *domain,
-    const struct spool_entry *e)
+    const struct spool_entry *e, time_t full)
 {
 	struct spool_message m;
 	const char *why;
@@ -88,6 +89,12 @@ visit_message(struct run *r, const struct settings *s, const char *domain,
 	case SPOOL_ERROR:
 		warn("%s", e->id);
 		r->result = 1;
+		return;
+	}
+	/* Among strangers' reports there may be mail of a former customer. */
+	if (strcmp(m.envelope.protocol, "report") != 0 && full > r->now) {
+		r->left++;
+		spool_message_close(&m);
 		return;
 	}
 	tell(r, e->id, "its time is over");
@@ -132,29 +139,32 @@ visit_domain(struct run *r, const char *domain)
 	char error[CONF_ERROR_MAX];
 	struct settings s;
 	struct spool_entry *e;
+	enum conf_match match;
+	int64_t life, held;
 	size_t n;
-	time_t over;
 
-	if (conf_domain(&r->conf, domain, &s, NULL, error) == CONF_BROKEN) {
+	match = conf_domain(&r->conf, domain, &s, NULL, error);
+	if (match == CONF_BROKEN) {
 		warnx("%s", error);
 		r->result = EX_CONFIG;
 		return;
 	}
+	life = match == CONF_NO ? conf_report_expire(&s) : s.expire;
 	if (spool_sorted(r->spool, domain, SPOOL_WAITING, &e, &n) == -1)
 		err(1, "%s", domain);
 	for (size_t i = 0; i < n; i++) {
-		over = e[i].msgid.time + s.expire;
 		/* Sorted by arrival, and a hold only makes it later. */
-		if (over > r->now) {
+		if (e[i].msgid.time + life > r->now) {
 			r->left += n - i;
 			break;
 		}
-		over += spool_held_seconds(r->spool, domain, e[i].id,
+		held = spool_held_seconds(r->spool, domain, e[i].id,
 		    e[i].msgid.time, r->now);
-		if (over > r->now)
+		if (e[i].msgid.time + life + held > r->now)
 			r->left++;
 		else
-			visit_message(r, &s, domain, &e[i]);
+			visit_message(r, &s, domain, &e[i],
+			    e[i].msgid.time + s.expire + held);
 	}
 	free(e);
 	drop_copies(r, &s, domain);
@@ -253,6 +263,8 @@ main(int argc, char *argv[])
 	r.now = time(NULL);
 	r.talk = (r.dry || verbose) && !quiet;
 	if (conf_load(&r.conf, dir, error) == -1)
+		errx(EX_CONFIG, "%s", error);
+	if (spool_become_owner(r.conf.spool, error) == -1)
 		errx(EX_CONFIG, "%s", error);
 	if ((r.spool = spool_open(r.conf.spool, error)) == NULL)
 		errx(EX_CONFIG, "%s", error);

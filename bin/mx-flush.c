@@ -296,8 +296,9 @@ open_all(struct flusher *f)
 
 	if (conf_load(&f->conf, f->dir, error) == -1)
 		errx(EX_CONFIG, "%s", error);
-	if ((f->spool = spool_open(f->conf.spool, error)) == NULL)
-		errx(1, "%s", error);
+	if (spool_become_owner(f->conf.spool, error) == -1 ||
+	    (f->spool = spool_open(f->conf.spool, error)) == NULL)
+		errx(EX_CONFIG, "%s", error);
 	f->dns = dns_open(f->conf.resolver, f->conf.nresolver, NULL);
 	if (f->dns == NULL)
 		err(1, "resolver");

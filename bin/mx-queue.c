@@ -77,7 +77,7 @@ when(time_t t)
 /* The domain that was looked at last, so that each is read once. */
 struct known {
 	char name[ADDR_DOMAIN_MAX + 1];
-	struct settings settings;
+	int64_t life;		/* of its mail, seconds */
 	struct domain domain;
 };
 
@@ -86,13 +86,21 @@ know(struct queue *q, const char *domain)
 {
 	static struct known known;
 	char error[CONF_ERROR_MAX];
+	struct settings settings;
 
 	if (strcmp(known.name, domain) == 0)
 		return &known;
 	(void)strlcpy(known.name, domain, sizeof(known.name));
-	if (conf_domain(&q->conf, domain, &known.settings, NULL, error) ==
-	    CONF_BROKEN)
+	switch (conf_domain(&q->conf, domain, &settings, NULL, error)) {
+	case CONF_YES:
+		known.life = settings.expire;
+		break;
+	case CONF_NO:
+		known.life = conf_report_expire(&settings);
+		break;
+	case CONF_BROKEN:
 		errx(EX_CONFIG, "%s", error);
+	}
 	if (spool_domain_load(q->spool, domain, &known.domain) == -1)
 		warn("%s: state", domain);
 	return &known;
@@ -101,7 +109,7 @@ know(struct queue *q, const char *domain)
 static time_t
 expires(struct queue *q, const char *domain, const struct spool_entry *e)
 {
-	return e->msgid.time + know(q, domain)->settings.expire +
+	return e->msgid.time + know(q, domain)->life +
 	    spool_held_seconds(q->spool, domain, e->id, e->msgid.time, q->now);
 }
 
@@ -249,6 +257,18 @@ next_try(struct queue *q, const char *domain, const struct spool_entry *e)
 	    q->now;
 }
 
+/* The operator's words at the hold; "" if there is none. */
+static const char *
+why_held(struct queue *q, const char *domain, const struct spool_entry *e)
+{
+	static char why[256];
+
+	if (e->folder != SPOOL_HELD)
+		return know(q, domain)->domain.why;
+	spool_hold_why(q->spool, domain, e->id, why, sizeof(why));
+	return why;
+}
+
 static void
 print_json(struct queue *q, const char *domain, const struct spool_entry *e,
     bool asked)
@@ -273,6 +293,9 @@ print_json(struct queue *q, const char *domain, const struct spool_entry *e,
 	json_recipients(r, &m, replies);
 	row_maybe(r, "next_try", next != 0 ? when(next) : NULL, 0);
 	row_maybe(r, "error", know(q, domain)->domain.error, 0);
+	row_maybe(r, "why", why_held(q, domain, e), 0);
+	row_text(r, "protocol", m.envelope.protocol, 0);
+	row_text(r, "params", m.envelope.params, 0);
 	row_end(r);
 	free(replies);
 	spool_message_close(&m);
@@ -292,6 +315,8 @@ print_entry(struct queue *q, const char *domain, const struct spool_entry *e)
 		print_json(q, domain, e, false);
 		return;
 	}
+	/* Errors first, before half a line is out. */
+	(void)know(q, domain);
 	row_begin(r);
 	row_text(r, "id", e->id, 58);
 	row_text(r, "domain", domain, 24);
@@ -443,7 +468,7 @@ show_text(struct queue *q, const char *domain, const struct spool_message *m)
 	show_line(q, "tls", env->tls);
 	show_line(q, "next-try", next != 0 ? when(next) : NULL);
 	show_line(q, "error", know(q, domain)->domain.error);
-	show_line(q, "why", know(q, domain)->domain.why);
+	show_line(q, "why", why_held(q, domain, e));
 }
 
 static void
@@ -1062,6 +1087,8 @@ main(int argc, char *argv[])
 	log_open("mx-queue", verbose ? LOG_TARGET_STDERR :
 	    LOG_TARGET_SYSLOG, verbose);
 	if (conf_load(&q.conf, dir, error) == -1)
+		errx(EX_CONFIG, "%s", error);
+	if (spool_become_owner(q.conf.spool, error) == -1)
 		errx(EX_CONFIG, "%s", error);
 	if ((q.spool = spool_open(q.conf.spool, error)) == NULL)
 		errx(EX_CONFIG, "%s", error);

@@ -97,6 +97,7 @@ main(int argc, char *argv[])
 	signal(SIGXFSZ, SIG_IGN);
 	log_open("mx-receive", log_target_find(), verbose);
 	if (conf_load(&r.conf, dir, error) == -1 ||
+	    spool_become_owner(r.conf.spool, error) == -1 ||
 	    (r.spool = spool_open(r.conf.spool, error)) == NULL) {
 		log_warnx("%s", error);
 		answer = refuse;

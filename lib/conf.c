@@ -697,10 +697,13 @@ conf_domain(const struct conf *c, const char *domain, struct settings *s,
 		match = match_file(c, ".", parent + 1, s, file, error);
 	if (match == CONF_NO && !has_domains(c, error))
 		return CONF_BROKEN;
-	/* Nothing but reports to senders ever waits for a stranger. */
-	if (match == CONF_NO && s->expire > REPORT_EXPIRE)
-		s->expire = REPORT_EXPIRE;
 	return match;
+}
+
+int64_t
+conf_report_expire(const struct settings *s)
+{
+	return s->expire < REPORT_EXPIRE ? s->expire : REPORT_EXPIRE;
 }
 
 static int

@@ -86,11 +86,18 @@ enum conf_match {
  * Is DOMAIN (as addr_domain left it) backed up here?  Looks for its own
  * file, then for ".parent" of each parent, nearest first; the defaults
  * apply where the file is silent.  SETTINGS is filled for CONF_NO too, with
- * the defaults and a shorter life (5 days at most).  FILE, if not NULL, gets
+ * the defaults.  FILE, if not NULL, gets
  * the name of the file (ADDR_DOMAIN_MAX + 2).
  */
 enum conf_match conf_domain(const struct conf *c, const char *domain,
     struct settings *settings, char *file, char *error);
+
+/*
+ * How long a report to a sender lives, seconds: 5 days at most.  Nothing
+ * else is written for a domain that is not ours, but mail may still wait for
+ * one that was.
+ */
+int64_t conf_report_expire(const struct settings *s);
 
 /*
  * Calls FN for each file of DIR/domains in order of name, with the leading

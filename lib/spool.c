@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,22 @@ is_private(int fd, const char **why)
 	else
 		return true;
 	return false;
+}
+
+int
+spool_become_owner(const char *path, char *error)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) == -1 || st.st_uid == 0)
+		return 0;
+	if (setgroups(1, &st.st_gid) == 0 &&
+	    setresgid(st.st_gid, st.st_gid, st.st_gid) == 0 &&
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) == 0)
+		return 0;
+	(void)snprintf(error, 512, "spool %.400s: cannot become its owner: %s",
+	    path, strerror(errno));
+	return -1;
 }
 
 static struct spool *
@@ -1540,15 +1557,17 @@ spool_outage(struct spool *sp, const char *domain, const char *event,
 	return append_line(sp, domain, "outages", line);
 }
 
-/* "TIME hold|release ID", ID "*" for the whole domain. */
+/* "TIME hold|release ID [WHY]", ID "*" for the whole domain. */
 static int
 log_hold(struct spool *sp, const char *domain, const char *id, time_t when,
-    const char *event)
+    const char *event, const char *why)
 {
-	char line[MSGID_MAX + 64];
+	char line[MSGID_MAX + 512];
 
-	if (snprintf(line, sizeof(line), "%lld %s %s\n", (long long)when,
-	    event, id == NULL ? "*" : id) >= (int)sizeof(line)) {
+	if (snprintf(line, sizeof(line), "%lld %s %s%s%.*s\n",
+	    (long long)when, event, id == NULL ? "*" : id,
+	    *why != '\0' ? " " : "", (int)strcspn(why, "\n"), why) >=
+	    (int)sizeof(line)) {
 		errno = EMSGSIZE;
 		return -1;
 	}
@@ -1563,7 +1582,7 @@ spool_hold_begin(struct spool *sp, const char *domain, const char *id,
 	struct domain d;
 	time_t now = time(NULL);
 
-	if (log_hold(sp, domain, id, now, "hold") == -1)
+	if (log_hold(sp, domain, id, now, "hold", why) == -1)
 		return -1;
 	if (id != NULL)
 		return 0;
@@ -1591,7 +1610,7 @@ spool_hold_end(struct spool *sp, const char *domain, const char *id)
 		if (spool_outage(sp, domain, "release", "") == -1)
 			return -1;
 	}
-	return log_hold(sp, domain, id, time(NULL), "release");
+	return log_hold(sp, domain, id, time(NULL), "release", "");
 }
 
 /* One walk over the log for one subject ("*" or an id). */
@@ -1653,6 +1672,27 @@ spool_held_seconds(struct spool *sp, const char *domain, const char *id,
 	own = sum_holds(log, id, arrived, now);
 	/* Two holds may overlap; the message gains from the longer one. */
 	return whole > own ? whole : own;
+}
+
+void
+spool_hold_why(struct spool *sp, const char *domain, const char *id,
+    char *why, size_t size)
+{
+	const char *p = load_holds(sp, domain), *words;
+	char line[MSGID_MAX + 512], pattern[MSGID_MAX + 16];
+	size_t n;
+
+	why[0] = '\0';
+	(void)snprintf(pattern, sizeof(pattern), " hold %s ", id);
+	for (; *p != '\0'; p += n, p += *p == '\n') {
+		n = strcspn(p, "\n");
+		if (n >= sizeof(line))
+			continue;
+		memcpy(line, p, n);
+		line[n] = '\0';
+		if ((words = strstr(line, pattern)) != NULL)
+			(void)strlcpy(why, words + strlen(pattern), size);
+	}
 }
 
 /*** House-keeping ***/

@@ -21,6 +21,13 @@
 struct spool;
 
 /*
+ * Root takes the user and group of the spool's owner for good, so that what
+ * it makes there is the owner's; for others, and where PATH is root's or is
+ * not there yet, nothing happens.  -1 with the reason in ERROR (512 bytes).
+ */
+int spool_become_owner(const char *path, char *error);
+
+/*
  * Opens PATH, making the directories below it that are missing (PATH itself
  * must exist, or its parent).  NULL with the reason in ERROR (512 bytes):
  * not ours, writable by others, not a directory.
@@ -226,6 +233,9 @@ int64_t spool_held_seconds(struct spool *sp, const char *domain,
 int spool_hold_begin(struct spool *sp, const char *domain, const char *id,
     time_t until, const char *why);
 int spool_hold_end(struct spool *sp, const char *domain, const char *id);
+/* The words of the last hold on ID, "" if there are none. */
+void spool_hold_why(struct spool *sp, const char *domain, const char *id,
+    char *why, size_t size);
 
 /*** House-keeping ***/
 
