@@ -194,8 +194,10 @@ spool_space(struct spool *sp, int64_t need)
 	if (fstatvfs(sp->tmp, &vfs) == -1)
 		return -1;
 	free_octets = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (need < 0)
+		need = 0;
 	/* btrfs and some others count no inodes: f_files is 0 there. */
-	if (free_octets < (uint64_t)(need + SPOOL_RESERVE) ||
+	if (free_octets < (uint64_t)need + SPOOL_RESERVE ||
 	    (vfs.f_files != 0 && vfs.f_favail < SPOOL_INODES)) {
 		errno = ENOSPC;
 		return -1;
