@@ -135,7 +135,6 @@ spool_open(const char *path, char *error)
 {
 	struct spool *sp;
 	const char *why;
-	int seen;
 
 	if ((sp = calloc(1, sizeof(*sp))) == NULL) {
 		(void)snprintf(error, 512, "out of memory");
@@ -155,9 +154,10 @@ spool_open(const char *path, char *error)
 	sp->tmp = make_and_open(sp->fd, "tmp");
 	if (sp->mail == -1 || sp->state == -1 || sp->tmp == -1)
 		return fail_open(sp, path, strerror(errno), error);
-	if ((seen = make_dir(sp->fd, "seen")) == -1 ||
-	    (seen == 1 && mkfifoat(sp->fd, "trigger", 0600) == -1 &&
-	    errno != EEXIST))
+	/* The FIFO comes last, so who finds it finds all. */
+	if (faccessat(sp->fd, "trigger", F_OK, 0) == -1 &&
+	    (make_dir(sp->fd, "seen") == -1 ||
+	    (mkfifoat(sp->fd, "trigger", 0600) == -1 && errno != EEXIST)))
 		return fail_open(sp, path, strerror(errno), error);
 	return sp;
 }
