@@ -20,7 +20,7 @@
 #define NAME_SIZE	(MSGID_MAX + 64)	/* of a file, flags included */
 #define SUB_SIZE	(ADDR_DOMAIN_MAX + 32)	/* "mail/DOMAIN/.Held/cur" */
 #define BUFSIZE		65536
-#define TEXT_MAX	65536			/* of a state file */
+#define TEXT_MAX	(64 * 1024 * 1024)	/* of a state file */
 
 struct spool {
 	int fd;			/* SPOOL */
@@ -1246,25 +1246,56 @@ spool_sync_domain(struct spool *sp, const char *domain)
 
 /*** Small files of state ***/
 
-/* The whole of a small file as a string, free(3) it; "" if missing. */
+/* The first SIZE octets of FD, or as many as there are.  -1 with errno. */
+static ssize_t
+read_fd(int fd, char *buf, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while (used < size) {
+		n = read(fd, buf + used, size - used);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		used += (size_t)n;
+	}
+	return (ssize_t)used;
+}
+
+/* The whole of a file of state as a string, free(3) it; "" if missing. */
 static char *
 read_text(int at, const char *path)
 {
-	char *text;
-	ssize_t n = 0;
-	int fd;
+	char *text = NULL;
+	struct stat st;
+	ssize_t n;
+	int fd, saved;
 
-	if ((text = malloc(TEXT_MAX + 1)) == NULL)
-		return NULL;
 	fd = openat(at, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if ((fd == -1 && errno != ENOENT) ||
-	    (fd != -1 && (n = read(fd, text, TEXT_MAX)) == -1)) {
-		close_fd(fd);
-		free(text);
-		return NULL;
+	if (fd == -1)
+		return errno == ENOENT ? strdup("") : NULL;
+	if (fstat(fd, &st) == -1)
+		goto out;
+	if (!S_ISREG(st.st_mode) || st.st_size > TEXT_MAX) {
+		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
+		goto out;
 	}
-	close_fd(fd);
+	if ((text = malloc((size_t)st.st_size + 1)) == NULL)
+		goto out;
+	if ((n = read_fd(fd, text, (size_t)st.st_size)) == -1) {
+		free(text);
+		text = NULL;
+		goto out;
+	}
 	text[n] = '\0';
+out:
+	saved = errno;
+	close(fd);
+	errno = saved;
 	return text;
 }
 
@@ -1615,26 +1646,32 @@ spool_hold_end(struct spool *sp, const char *domain, const char *id)
 	return log_hold(sp, domain, id, time(NULL), "release", "");
 }
 
-/* One walk over the log for one subject ("*" or an id). */
+/*
+ * One walk over the log for one subject ("*" or an id).  By hand: sscanf(3)
+ * would measure the rest of the log for each of its lines.
+ */
 static int64_t
 sum_holds(const char *log, const char *subject, time_t arrived, time_t now)
 {
-	char event[16], id[MSGID_MAX + 1];
-	long long when;
+	size_t len = strlen(subject), n;
 	int64_t sum = 0;
-	time_t begin = 0;
+	time_t begin = 0, when;
+	char *event;
 
-	for (const char *p = log; *p != '\0'; p += strcspn(p, "\n"),
-	    p += *p == '\n') {
-		if (sscanf(p, "%lld %15s %343s", &when, event, id) != 3 ||
-		    strcmp(id, subject) != 0)
+	for (const char *p = log; *p != '\0'; p += n, p += *p == '\n') {
+		n = strcspn(p, "\n");
+		if (n <= len || p[n - len - 1] != ' ' ||
+		    memcmp(p + n - len, subject, len) != 0)
+			continue;
+		when = (time_t)strtoll(p, &event, 10);
+		if (event == p)
 			continue;
 		if (when < arrived)
 			when = arrived;
-		if (strcmp(event, "hold") == 0) {
+		if (strncmp(event, " hold ", 6) == 0) {
 			if (begin == 0)
-				begin = (time_t)when;
-		} else if (begin != 0) {
+				begin = when;
+		} else if (strncmp(event, " release ", 9) == 0 && begin != 0) {
 			sum += when - begin;
 			begin = 0;
 		}
