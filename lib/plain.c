@@ -14,7 +14,7 @@ plain_mem(char *buf, size_t size, const char *text, size_t len)
 		/* vis(3) asks the locale; beyond ASCII nothing is plain. */
 		unsigned char c = (unsigned char)text[i];
 
-		if (c >= ' ' && c < 0x7f && c != '\\') {
+		if (c >= ' ' && c < 0x7f) {
 			one[0] = (char)c;
 			one[1] = '\0';
 		} else if (c >= 0x80)

@@ -7,7 +7,8 @@
 /*
  * Text from strangers made plain: everything but printable ASCII becomes an
  * escape of vis(3) (VIS_CSTYLE, octal), so that it can neither move a
- * terminal's cursor nor forge a second log line or field.  Spaces stay.
+ * terminal's cursor nor forge a second log line or field.  Spaces stay, and
+ * so do backslashes: what is plain may be made plain again unchanged.
  */
 
 /*
