@@ -86,8 +86,8 @@ enum conf_match {
  * Is DOMAIN (as addr_domain left it) backed up here?  Looks for its own
  * file, then for ".parent" of each parent, nearest first; the defaults
  * apply where the file is silent.  SETTINGS is filled for CONF_NO too, with
- * the defaults.  FILE, if not NULL, gets
- * the name of the file (ADDR_DOMAIN_MAX + 2).
+ * the defaults.  FILE, if not NULL, gets the name of the file
+ * (ADDR_DOMAIN_MAX + 2).
  */
 enum conf_match conf_domain(const struct conf *c, const char *domain,
     struct settings *settings, char *file, char *error);

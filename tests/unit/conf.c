@@ -404,7 +404,11 @@ check_domains(void)
 	free(big);
 	c.defaults.expire = 30 * 86400;
 	conf_domain(&c, "stranger.test", &s, NULL, error);
-	is_int(s.expire, 5 * 86400, "a stranger's mail lives 5 days at most");
+	is_int(s.expire, 30 * 86400, "a stranger has the defaults");
+	is_int(conf_report_expire(&s), 5 * 86400,
+	    "a report lives 5 days at most");
+	s.expire = 3 * 86400;
+	is_int(conf_report_expire(&s), 3 * 86400, "or less");
 }
 
 static void
