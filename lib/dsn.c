@@ -14,8 +14,10 @@
 #include "header.h"
 #include "log.h"
 #include "plain.h"
+#include "reply.h"
 
 #define HEADERS_MAX	(64 * 1024)	/* of the original, in the report */
+#define EIGHT_BIT	"Content-Transfer-Encoding: 8bit\r\n"
 #define LINE_MAX_OUT	998		/* RFC 5322 2.1.1 */
 
 struct report {
@@ -74,7 +76,7 @@ load_original(struct report *r)
 	if (end == NULL) {
 		/* Cut in the middle of a long header, or no body at all. */
 		end = memrchr(r->original, '\n', (size_t)n);
-		end = end != NULL ? end - 1 : r->original;
+		end = end != NULL && end > r->original ? end - 1 : r->original;
 	}
 	r->original_len = (size_t)(end - r->original);
 	for (size_t i = 0; i < r->original_len; i++)
@@ -130,24 +132,20 @@ print_words(const struct report *r, FILE *f)
 	fputs("\r\nThe header of your message is attached.\r\n", f);
 }
 
-/* The enhanced code within a reply, else one made of its first digit. */
+/* The enhanced code within a reply, if it is one of a refusal. */
 static void
 status_of(const struct report *r, const char *text, char *status, size_t size)
 {
-	size_t n;
+	struct reply reply;
 
-	if (r->reason == DSN_EXPIRED) {
+	reply_init(&reply);
+	if (r->reason == DSN_EXPIRED)
 		(void)strlcpy(status, "4.4.7", size);
-		return;
-	}
-	(void)strlcpy(status, "5.0.0", size);
-	if (strlen(text) < 5 || text[3] != ' ')
-		return;
-	n = strspn(text + 4, "0123456789.");
-	if (text[4] == '5' && n >= 5 && n < size) {
-		memcpy(status, text + 4, n);
-		status[n] = '\0';
-	}
+	else if (reply_feed(&reply, text, strlen(text)) != REPLY_GARBAGE &&
+	    reply.status[0] == '5')
+		(void)strlcpy(status, reply.status, size);
+	else
+		(void)strlcpy(status, "5.0.0", size);
 }
 
 static void
@@ -160,7 +158,8 @@ print_recipient(const struct report *r, FILE *f, size_t i)
 	if (envelope_param(rcpt->params, "ORCPT", value, sizeof(value)) &&
 	    (type = strchr(value, ';')) != NULL) {
 		*type++ = '\0';
-		fprintf(f, "Original-Recipient: %s; ", value);
+		fprintf(f, "Original-Recipient: %s; ",
+		    plain(safe, sizeof(safe), value));
 		print_xtext(f, type);
 		fputs("\r\n", f);
 	}
@@ -217,14 +216,15 @@ print_header(const struct report *r, FILE *f, const char *boundary)
 
 	header_date(date, r->now);
 	fprintf(f, "Received: by %s (mxkeep)\r\n\tid %s;\r\n\t%s\r\n"
-	    "Date: %s\r\nFrom: Mail system of %s <%s>\r\nTo: <%s>\r\n"
+	    "Date: %s\r\nFrom: \"Mail system of %s\" <%s>\r\nTo: <%s>\r\n"
 	    "Subject: Not delivered: your mail for %s\r\n"
-	    "Message-ID: <%s>\r\nAuto-Submitted: auto-replied\r\n"
-	    "MIME-Version: 1.0\r\n"
+	    "Message-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\n"
+	    "MIME-Version: 1.0\r\n%s"
 	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	    "\tboundary=\"%s\"\r\n\r\n", r->conf->hostname, r->base, date,
 	    date, r->conf->hostname, r->conf->postmaster,
-	    r->m->envelope.sender, r->m->domain, r->base, boundary);
+	    r->m->envelope.sender, r->m->domain, r->base, r->conf->hostname,
+	    r->eight ? EIGHT_BIT : "", boundary);
 }
 
 /* The whole report as a string, caller frees; NULL when out of memory. */
@@ -234,9 +234,9 @@ compose(const struct report *r, size_t *len)
 	char *text = NULL, boundary[64];
 	FILE *f;
 
-	/* No line of ours begins with "--", and none of a header can. */
-	(void)snprintf(boundary, sizeof(boundary), "mxkeep-%lld-%ld",
-	    (long long)r->now, (long)getpid());
+	/* A header may hold such a line, but not one that it has to guess. */
+	(void)snprintf(boundary, sizeof(boundary), "mxkeep-%08x%08x",
+	    arc4random(), arc4random());
 	if ((f = open_memstream(&text, len)) == NULL)
 		return NULL;
 	print_header(r, f, boundary);
@@ -248,7 +248,7 @@ compose(const struct report *r, size_t *len)
 	print_status(r, f);
 	fprintf(f, "\r\n--%s\r\nContent-Type: text/rfc822-headers\r\n"
 	    "Content-Description: header of the message\r\n%s\r\n", boundary,
-	    r->eight ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	    r->eight ? EIGHT_BIT : "");
 	print_original(r, f);
 	fprintf(f, "\r\n--%s--\r\n", boundary);
 	if (fclose(f) != 0) {
