@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: ISC
+# Reports to senders, read by somebody else's parser of mail.
+. "$(dirname "$0")/../tap.sh"
+
+need python3
+
+mkconf "timeout 2s" "timeout connect 1s" "timeout dns 1s" \
+    "resolver 127.0.0.1@$(free_port)"
+mkdir "$T/primary"
+cat >"$T/table" <<'END'
+refuse RCPT=550-5.1.1 no such\n550 5.1.1 user;RCPT=550 51234 strange \x1b[2J;RCPT=ok;RCPT=550 5.7.1 no
+end END=554 5.6.0 content
+END
+python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
+cleanup_pid $!
+until_ok 10 test -e "$T/primary/ready" || diag_file "$T/peer"
+mkdomain refuse.test "route 127.0.0.1:$(cat "$T/primary/refuse.port")"
+mkdomain end.test "route 127.0.0.1:$(cat "$T/primary/end.port")"
+mkdomain old.test "expire 1d" "route 127.0.0.1:$(free_port)"
+mkdomain hold.test "expire 1d" "bounce no"
+
+# Puts a message into the spool by hand:
+# craft DOMAIN AGE SENDER RECIPIENT-LINE... <message
+cat >"$T/craft.py" <<'END'
+import os, sys, time
+spool, domain, age, sender = sys.argv[1:5]
+text = sys.stdin.buffer.read()
+arrived = int(time.time()) - int(age)
+lines = "Mx-Arrived: %d x\r\nMx-Domain: %s\r\nMx-Sender: %s\r\n" % (
+    arrived, domain, sender)
+lines += "".join("Mx-Recipient: %s\r\n" % r for r in sys.argv[5:])
+lines += "Mx-End: 1\r\n"
+block = "Mx-Envelope: 1 %08d -\r\n%s" % (27 + len(lines), lines)
+data = block.encode() + text
+new = "%s/mail/%s/new" % (spool, domain)
+for d in "tmp", "new", "cur":
+    os.makedirs(os.path.dirname(new) + "/" + d, 0o700, exist_ok=True)
+name = "%d.M1P%dQ1.mx2.backup.test,S=%d" % (arrived, os.getpid(), len(data))
+with open(new + "/" + name, "wb") as f:
+    f.write(data)
+print(name)
+END
+craft()
+{
+	python3 "$T/craft.py" "$SPOOL" "$@"
+}
+
+# Checks the structure of the one report for a domain, and prints what it says
+# as lines: "part TYPE", "header NAME: value", "message NAME: value",
+# "recipient N NAME: value", "text LINE", "original LINE".
+cat >"$T/read.py" <<'END'
+import email, email.policy, glob, re, sys
+found = glob.glob(sys.argv[1] + "/new/*") + glob.glob(sys.argv[1] + "/cur/*")
+print("reports", len(found))
+if len(found) != 1:
+    sys.exit()
+raw = open(found[0], "rb").read()
+env = raw[:int(raw[15:23])].decode()
+for line in env.split("\r\n"):
+    if re.match("Mx-(Sender|Recipient|Protocol)", line):
+        print("envelope", line)
+raw = raw[int(raw[15:23]):]
+if b"\n" in raw.replace(b"\r\n", b"") or b"\r" in raw.replace(b"\r\n", b""):
+    print("bare CR or LF")
+if max(len(l) for l in raw.split(b"\r\n")) > 998:
+    print("long line")
+if raw.isascii() == (b"8bit" in raw.lower().split(b"\r\n\r\n")[0]):
+    print("8bit wrongly labelled")
+m = email.message_from_bytes(raw, policy=email.policy.SMTP)
+def walk(p):
+    yield p
+    if p.get_content_maintype() == "multipart":
+        for q in p.iter_parts():
+            yield from walk(q)
+for p in walk(m):
+    for d in p.defects:
+        print("defect", d)
+print("type", m.get_content_type(), m.get_param("report-type"))
+for name in "From", "To", "Subject", "Auto-Submitted", "MIME-Version":
+    print("header %s: %s" % (name, m[name]))
+    for d in m[name].defects:
+        print("defect", d)
+print("message-id", bool(re.fullmatch(r"<[^@<>\s]+@[a-z0-9.-]+>",
+    m["Message-ID"])))
+print("date", m["Date"].datetime.utcoffset().total_seconds() == 0)
+parts = list(m.iter_parts())
+for p in parts:
+    print("part", p.get_content_type())
+for n, group in enumerate(parts[1].get_payload()):
+    for name, value in group.items():
+        value = re.sub("[A-Z][a-z][a-z], .* [+]0000", "DATE", value)
+        print("%s %s: %s" % ("recipient %d" % n if n else "message", name,
+            value))
+for line in parts[0].get_payload().split("\n"):
+    print("text", line.rstrip("\r"))
+for line in parts[2].get_payload(decode=True).split(b"\r\n"):
+    print("original", line.decode("utf-8", "backslashreplace"))
+END
+report()
+{
+	python3 "$T/read.py" "$SPOOL/mail/$1" >"$T/report" 2>&1
+}
+said()
+{
+	ok "$2" grep -Fxq -e "$1" "$T/report"
+}
+unsaid()
+{
+	not_ok "$2" grep -Eq -e "$1" "$T/report"
+}
+clean_report()
+{
+	said "reports 1" "$1: one report"
+	said "type multipart/report delivery-status" "$1: its type"
+	is "$(sed -n 's/^part //p' "$T/report" | tr '\n' ' ')" \
+	    "text/plain message/delivery-status text/rfc822-headers " \
+	    "$1: its parts"
+	said "envelope Mx-Sender: <>$2" "$1: from the null sender"
+	said "header Auto-Submitted: auto-replied" "$1: says it is automatic"
+	said "message-id True" "$1: a Message-ID"
+	said "date True" "$1: a date"
+	unsaid '^defect|^bare|^long|^8bit|^Traceback' "$1: nothing wrong with it"
+}
+
+# Refused at RCPT: two of three.
+printf 'Subject: hello\r\nX-Dash: 1\r\n\r\nsecret body\r\n' |
+    "$BIN/mx-queue" -C "$CONF" add -f ann@one.test a@refuse.test \
+    '"b c"@refuse.test' c@refuse.test >"$T/id"
+# Refused at the end; the header has octets outside ASCII, no body.
+printf 'Subject: gr\303\274n\r\n' | "$BIN/mx-queue" -C "$CONF" add \
+    -f ann@two.test x@end.test >/dev/null
+# The null sender is never told.
+printf 'x\r\n' | "$BIN/mx-queue" -C "$CONF" add -f '<>' x@end.test >/dev/null
+ok "all leaves" "$BIN/mx-flush" -C "$CONF" refuse.test end.test
+
+report one.test
+clean_report "refused" ""
+said "header From: \"Mail system of mx2.backup.test\" <postmaster@mx2.backup.test>" \
+    "from our postmaster"
+said "header To: ann@one.test" "to the sender"
+said "envelope Mx-Recipient: p <ann@one.test>" "in the envelope too"
+said "envelope Mx-Protocol: report" "known as a report"
+said "message Reporting-MTA: dns; mx2.backup.test" "the reporter"
+said "message Arrival-Date: DATE" "the arrival"
+said "recipient 1 Final-Recipient: rfc822; a@refuse.test" "the first"
+said "recipient 1 Action: failed" "has failed"
+said "recipient 1 Status: 5.1.1" "with the status of the reply"
+said "recipient 1 Diagnostic-Code: smtp; 550 5.1.1 no such user" "and words"
+said "recipient 2 Status: 5.0.0" "no status is made of what is none"
+unsaid 'recipient 3|c@refuse' "who got it is not in it"
+unsaid 'secret' "the body is not in it"
+said "original Subject: hello" "the header is"
+escape=$(printf '\033')
+not_ok "no escape sequence is passed on" grep -rq "$escape" \
+    "$SPOOL/mail/one.test"
+
+report two.test
+clean_report "8 bit" " BODY=8BITMIME"
+said "recipient 1 Status: 5.6.0" "refused at the end of data"
+said "original Subject: $(printf 'gr\303\274n')" "a header outside ASCII"
+is "$(find "$SPOOL/mail" -path '*/new/*' -type f | wc -l | tr -d ' ')" 2 \
+    "two reports, none for the null sender"
+
+# Expired.
+printf 'Received: x\r\nSubject: old\r\n\r\nbody\r\n' >"$T/m"
+craft old.test 90000 '<ann@three.test> ENVID=a+2Bb' \
+    'p <a@old.test> ORCPT=rfc822;o+40r.test' 'd <b@old.test>' \
+    'f <c@old.test>' 'p <d@old.test> NOTIFY=NEVER' \
+    'r <e@old.test>' 'p <f@old.test> NOTIFY=DELAY,failure' <"$T/m" >"$T/id"
+ok "expire" "$BIN/mx-expire" -C "$CONF"
+report three.test
+clean_report "expired" ""
+said "message Original-Envelope-Id: a+b" "the sender's name for it"
+said "recipient 1 Original-Recipient: rfc822; o@r.test" "and for him"
+said "recipient 1 Final-Recipient: rfc822; a@old.test" "the first"
+said "recipient 1 Status: 4.4.7" "was not delivered in time"
+said "recipient 2 Final-Recipient: rfc822; c@old.test" "one that was refused"
+said "recipient 3 Final-Recipient: rfc822; f@old.test" "one that wants it"
+unsaid 'recipient 4|<[bde]@old' "and no other"
+is "$(find "$SPOOL/mail/old.test" -type f)" "" "the message is gone"
+
+# Who is not told.
+expect_none()
+{
+	ok "expire: $1" "$BIN/mx-expire" -C "$CONF"
+	is "$(find "$SPOOL/mail" -path '*/old.test/*' -type f -o \
+	    -path '*/hold.test/*' -type f)" "" "gone: $1"
+	is "$(find "$SPOOL/mail" -path '*four*' -type f)" "" "no report: $1"
+}
+craft old.test 90000 '<>' 'p <a@old.test>' <"$T/m" >"$T/id"
+expect_none "the null sender"
+craft old.test 90000 '<a@four.test>' 'p <a@old.test> NOTIFY=NEVER' \
+    <"$T/m" >"$T/id"
+expect_none "NOTIFY=NEVER"
+craft old.test 90000 '<a@four.test>' 'p <a@old.test> NOTIFY=SUCCESS' \
+    <"$T/m" >"$T/id"
+expect_none "NOTIFY=SUCCESS"
+craft old.test 90000 '<a@four.test>' 'd <a@old.test>' 'r <b@old.test>' \
+    <"$T/m" >"$T/id"
+expect_none "nobody failed"
+craft old.test 90000 '<a@[192.0.2.4]>' 'p <a@old.test>' <"$T/m" >"$T/id"
+expect_none "an address literal"
+craft hold.test 90000 '<a@four.test>' 'p <a@hold.test>' <"$T/m" >"$T/id"
+expect_none "bounce no"
+
+# A crash after the report was planned and committed, before the marks.
+plan()
+{
+	base=${id%,S=*}
+	mkdir -p -m 700 "$SPOOL/state/old.test/replies"
+	printf 'report\t%s 0\n' "$1" >"$SPOOL/state/old.test/replies/$base"
+	mv "$SPOOL/mail/old.test/new/$id" "$SPOOL/mail/old.test/cur/$id:2,"
+}
+planned=$(date +%s).M5P5Q5.mx2.backup.test
+id=$(craft old.test 90000 '<ann@five.test>' 'p <a@old.test>' <"$T/m")
+plan "$planned"
+ok "expire with a plan" "$BIN/mx-expire" -C "$CONF"
+report five.test
+said "reports 1" "the planned report is made"
+like "$(ls "$SPOOL/mail/five.test/new")" "^$planned,S=" \
+    "under the id that was planned"
+id=$(craft old.test 90000 '<ann@five.test>' 'p <a@old.test>' <"$T/m")
+plan "$planned"
+ok "expire after the crash" "$BIN/mx-expire" -C "$CONF"
+report five.test
+said "reports 1" "no second one is made"
+is "$(find "$SPOOL/mail/old.test" -type f)" "" "and the message is gone"
+
+# Odd headers: none at all, one too long, many, and no mail.
+printf 'no header\r\n' >"$T/m1"
+{
+	printf 'Received: x\r\n--mxkeep-1: x\r\nX-Long: '
+	head -c 3000 /dev/zero | tr '\0' x
+	printf '\r\nSubject: end\r\n\r\nbody\r\n'
+} >"$T/m2"
+{
+	head -c 100000 /dev/zero | tr '\0' y | fold -w 70 |
+	    sed "s/^/X: /;s/\$/$(printf '\r')/"
+	printf '\r\n\r\nbody\r\n'
+} >"$T/m3"
+printf '\nnothing' >"$T/m4"
+for i in 1 2 3 4; do
+	craft old.test 90000 "<ann@odd$i.test>" 'p <a@old.test>' \
+	    <"$T/m$i" >"$T/id"
+done
+ok "expire odd ones" "$BIN/mx-expire" -C "$CONF"
+for i in 1 2 3 4; do
+	report odd$i.test
+	clean_report "odd header $i" ""
+done
+report odd2.test
+said "original Subject: end" "what follows a long line is there"
+report odd3.test
+unsaid 'body' "a long header is cut at a line"
+done_testing
