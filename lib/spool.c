@@ -604,7 +604,8 @@ pack_names(DIR *dir)
 	if ((f = open_memstream(&arena, &size)) == NULL)
 		return NULL;
 	while ((errno = 0, e = readdir(dir)) != NULL)
-		if (check_domain(e->d_name) == 0) {
+		if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) &&
+		    check_domain(e->d_name) == 0) {
 			fwrite(e->d_name, 1, strlen(e->d_name) + 1, f);
 			n++;
 		}
@@ -1653,25 +1654,27 @@ spool_hold_end(struct spool *sp, const char *domain, const char *id)
 static int64_t
 sum_holds(const char *log, const char *subject, time_t arrived, time_t now)
 {
-	size_t len = strlen(subject), n;
+	static const char hold[] = " hold ", release[] = " release ";
+	size_t len = strlen(subject);
 	int64_t sum = 0;
 	time_t begin = 0, when;
-	char *event;
+	char *p;
+	bool ends;
 
-	for (const char *p = log; *p != '\0'; p += n, p += *p == '\n') {
-		n = strcspn(p, "\n");
-		if (n <= len || p[n - len - 1] != ' ' ||
-		    memcmp(p + n - len, subject, len) != 0)
+	for (; *log != '\0'; log += strcspn(log, "\n"), log += *log == '\n') {
+		when = (time_t)strtoll(log, &p, 10);
+		ends = strncmp(p, release, sizeof(release) - 1) == 0;
+		if (p == log || (!ends && strncmp(p, hold, sizeof(hold) - 1)))
 			continue;
-		when = (time_t)strtoll(p, &event, 10);
-		if (event == p)
+		p += ends ? sizeof(release) - 1 : sizeof(hold) - 1;
+		if (strncmp(p, subject, len) != 0 ||
+		    (p[len] != ' ' && p[len] != '\n' && p[len] != '\0'))
 			continue;
 		if (when < arrived)
 			when = arrived;
-		if (strncmp(event, " hold ", 6) == 0) {
-			if (begin == 0)
-				begin = when;
-		} else if (strncmp(event, " release ", 9) == 0 && begin != 0) {
+		if (!ends && begin == 0)
+			begin = when;
+		else if (ends && begin != 0) {
 			sum += when - begin;
 			begin = 0;
 		}

@@ -677,6 +677,8 @@ check_lists(void)
 	add("a.test", 1, id);
 	mkdir(in_spool("mail/Bad.test"), 0700);
 	mkdir(in_spool("mail/.hidden"), 0700);
+	close(open(in_spool("mail/file.test"), O_CREAT | O_WRONLY, 0600));
+	(void)!symlink("a.test", in_spool("mail/link.test"));
 	list = spool_domains(sp);
 	ok(list != NULL && strcmp(list[0], "a.test") == 0 &&
 	    strcmp(list[1], "b.test") == 0 && list[2] == NULL,
@@ -768,6 +770,10 @@ static const struct {
 	    "1600 release *\n", "1000.a.h", 400 },
 	{ "garbage\n1100 hold *\n\nx y z\n1200 release *\n", "1000.a.h", 100 },
 	{ "1100 hold *\n1200 release *", "1000.a.h", 100 },
+	{ "1100 hold * moving house\n1200 release *\n", "1000.a.h", 100 },
+	{ "1100 hold 1000.a.h why * not\n1200 release 1000.a.h\n",
+	    "1000.a.h", 100 },
+	{ "1100 hold 1000.b.h for 1000.a.h\n", "1000.a.h", 0 },
 };
 
 static void
