@@ -323,6 +323,7 @@ resume_plan(struct report *r)
 	    (index = strchr(plan, ' ')) == NULL)
 		return false;
 	*index++ = '\0';
+	r->m->remembered = true;	/* to be forgotten with the message */
 	i = strtoul(index, NULL, 10);
 	return i < r->m->envelope.nrcpt && is_told(r, i) &&
 	    strlcpy(r->base, plan, sizeof(r->base)) < sizeof(r->base);
