@@ -701,8 +701,10 @@ verb_add(struct queue *q, char **arg)
 	if (d == NULL)
 		err(EX_TEMPFAIL, "spool");
 	read_message(d);
-	if (spool_commit(d) == -1)
+	if (spool_commit(d) == -1) {
+		spool_abort(d);
 		err(EX_TEMPFAIL, "spool");
+	}
 	for (size_t i = 0; i < a.n; i++) {
 		log_info("added id=%s uid=%ld", spool_draft_id(d, i),
 		    (long)getuid());
