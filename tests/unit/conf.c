@@ -445,7 +445,8 @@ main(void)
 	const char *tmp = getenv("TMPDIR");
 
 	if (snprintf(dir, sizeof(dir), "%s/mxkeep-conf.XXXXXX", tmp != NULL ?
-	    tmp : "/tmp") >= (int)sizeof(dir) || mkdtemp(dir) == NULL || mkdir(in_dir("domains"), 0700) == -1)
+	    tmp : "/tmp") >= (int)sizeof(dir) || mkdtemp(dir) == NULL ||
+	    mkdir(in_dir("domains"), 0700) == -1)
 		return 1;
 	check_global();
 	check_values();
