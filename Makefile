@@ -22,7 +22,7 @@ INSTALL =	install
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline plain
 FLOOR1 =	stream dot addr reply header duration row
-FLOOR2 =	conf msgid envelope domain spool
+FLOOR2 =	conf msgid envelope domain spool scan draft message ledger sweep
 FLOOR3 =	peer resolv dns route hosts
 FLOOR4 =	listener smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)

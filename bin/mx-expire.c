@@ -15,8 +15,12 @@
 #include "dsn.h"
 #include "duration.h"
 #include "header.h"
+#include "ledger.h"
 #include "log.h"
+#include "message.h"
+#include "scan.h"
 #include "spool.h"
+#include "sweep.h"
 
 /* Longer than any session may last, so what is swept is dead. */
 #define SWEEP_AGE	(36 * 3600)
@@ -52,7 +56,7 @@ tell(const struct run *r, const char *what, const char *why)
 /* A message past its time, under our lock. */
 static int
 expire_message(struct run *r, const struct settings *s,
-    struct spool_message *m)
+    struct message *m)
 {
 	enum dsn_result told = DSN_NONE;
 
@@ -63,30 +67,30 @@ expire_message(struct run *r, const struct settings *s,
 	log_info("expired id=%s domain=%s report=%s", m->entry.id, m->domain,
 	    told == DSN_SENT ? "yes" : "no");
 	r->expired++;
-	return s->keep > 0 ? spool_move(r->spool, m, SPOOL_EXPIRED) :
-	    spool_remove(r->spool, m);
+	return s->keep > 0 ? message_move(r->spool, m, SPOOL_EXPIRED) :
+	    message_remove(r->spool, m);
 }
 
 /* FULL is when it expires if it is no report. */
 static void
 visit_message(struct run *r, const struct settings *s, const char *domain,
-    const struct spool_entry *e, time_t full)
+    const struct scan_entry *e, time_t full)
 {
-	struct spool_message m;
+	struct message m;
 	const char *why;
 
-	switch (spool_message_open(r->spool, domain, e, !r->dry, &m, &why)) {
-	case SPOOL_OPENED:
+	switch (message_open(r->spool, domain, e, !r->dry, &m, &why)) {
+	case MESSAGE_OPENED:
 		break;
-	case SPOOL_GONE:
-	case SPOOL_VOIDED:
-	case SPOOL_BUSY:
+	case MESSAGE_GONE:
+	case MESSAGE_VOIDED:
+	case MESSAGE_BUSY:
 		return;
-	case SPOOL_DAMAGED:
+	case MESSAGE_DAMAGED:
 		warnx("%s: damaged, kept: %s", e->id, why);
 		r->result = 1;
 		return;
-	case SPOOL_ERROR:
+	case MESSAGE_ERROR:
 		warn("%s", e->id);
 		r->result = 1;
 		return;
@@ -94,7 +98,7 @@ visit_message(struct run *r, const struct settings *s, const char *domain,
 	/* Among strangers' reports there may be mail of a former customer. */
 	if (strcmp(m.envelope.protocol, "report") != 0 && full > r->now) {
 		r->left++;
-		spool_message_close(&m);
+		message_close(&m);
 		return;
 	}
 	tell(r, e->id, "its time is over");
@@ -102,33 +106,33 @@ visit_message(struct run *r, const struct settings *s, const char *domain,
 		warn("%s: kept", e->id);
 		r->result = EX_TEMPFAIL;
 	}
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 /* Copies kept after delivery or failure have served their time. */
 static void
 drop_copies(struct run *r, const struct settings *s, const char *domain)
 {
-	struct spool_entry *e;
-	struct spool_message m;
+	struct scan_entry *e;
+	struct message m;
 	const char *why;
 	size_t n;
 	time_t age;
 
-	if (spool_sorted(r->spool, domain, 1 << SPOOL_SENT |
+	if (scan_sorted(r->spool, domain, 1 << SPOOL_SENT |
 	    1 << SPOOL_EXPIRED, &e, &n) == -1)
 		err(1, "%s", domain);
 	for (size_t i = 0; i < n; i++) {
-		if (spool_message_open(r->spool, domain, &e[i], !r->dry, &m,
-		    &why) != SPOOL_OPENED)
+		if (message_open(r->spool, domain, &e[i], !r->dry, &m,
+		    &why) != MESSAGE_OPENED)
 			continue;
-		age = r->now - spool_message_changed(&m);
+		age = r->now - message_changed(&m);
 		if (age > s->keep) {
 			tell(r, e[i].id, "a copy kept long enough");
-			if (!r->dry && spool_remove(r->spool, &m) == -1)
+			if (!r->dry && message_remove(r->spool, &m) == -1)
 				warn("%s", e[i].id);
 		}
-		spool_message_close(&m);
+		message_close(&m);
 	}
 	free(e);
 }
@@ -138,7 +142,8 @@ visit_domain(struct run *r, const char *domain)
 {
 	char error[CONF_ERROR_MAX];
 	struct settings s;
-	struct spool_entry *e;
+	struct ledger_holds *holds;
+	struct scan_entry *e;
 	enum conf_match match;
 	int64_t life, held;
 	size_t n;
@@ -150,7 +155,8 @@ visit_domain(struct run *r, const char *domain)
 		return;
 	}
 	life = match == CONF_NO ? conf_report_expire(&s) : s.expire;
-	if (spool_sorted(r->spool, domain, SPOOL_WAITING, &e, &n) == -1)
+	if (scan_sorted(r->spool, domain, SCAN_WAITING, &e, &n) == -1 ||
+	    (holds = ledger_holds_load(r->spool, domain)) == NULL)
 		err(1, "%s", domain);
 	for (size_t i = 0; i < n; i++) {
 		/* Sorted by arrival, and a hold only makes it later. */
@@ -158,7 +164,7 @@ visit_domain(struct run *r, const char *domain)
 			r->left += n - i;
 			break;
 		}
-		held = spool_held_seconds(r->spool, domain, e[i].id,
+		held = ledger_held_seconds(holds, e[i].id,
 		    e[i].msgid.time, r->now);
 		if (e[i].msgid.time + life + held > r->now)
 			r->left++;
@@ -166,6 +172,7 @@ visit_domain(struct run *r, const char *domain)
 			visit_message(r, &s, domain, &e[i],
 			    e[i].msgid.time + s.expire + held);
 	}
+	ledger_holds_free(holds);
 	free(e);
 	drop_copies(r, &s, domain);
 	if (!r->dry && spool_sync_domain(r->spool, domain) == -1)
@@ -180,7 +187,7 @@ static bool
 clock_is_sane(const struct run *r)
 {
 	char a[HEADER_DATE_MAX], b[HEADER_DATE_MAX];
-	time_t last = spool_last_run(r->spool);
+	time_t last = sweep_last_run(r->spool);
 
 	if (last == 0 || (r->now >= last - CLOCK_BACK &&
 	    r->now <= last + CLOCK_FORWARD))
@@ -202,19 +209,21 @@ static void
 run(struct run *r, char **arg, bool force)
 {
 	char domain[ADDR_DOMAIN_MAX + 1], **list;
-	bool sane = clock_is_sane(r) || force;
+	bool sane;
 
-	if (!r->dry && spool_last_run_set(r->spool, r->now) == -1)
+	for (size_t i = 0; arg[i] != NULL; i++)
+		if (!addr_domain(domain, arg[i]))
+			errx(EX_USAGE, "%s: expected a domain", arg[i]);
+	sane = clock_is_sane(r) || force;
+	if (!r->dry && sweep_last_run_set(r->spool, r->now) == -1)
 		err(1, "spool: the time of this run");
 	if (!sane) {
 		r->result = EX_TEMPFAIL;
 		return;
 	}
-	for (size_t i = 0; arg[i] != NULL; i++) {
-		if (!addr_domain(domain, arg[i]))
-			errx(EX_USAGE, "%s: expected a domain", arg[i]);
-		visit_domain(r, domain);
-	}
+	for (size_t i = 0; arg[i] != NULL; i++)
+		if (addr_domain(domain, arg[i]))
+			visit_domain(r, domain);
 	if (arg[0] != NULL)
 		return;
 	if ((list = spool_domains(r->spool)) == NULL)
@@ -222,7 +231,7 @@ run(struct run *r, char **arg, bool force)
 	for (size_t i = 0; list[i] != NULL; i++)
 		visit_domain(r, list[i]);
 	free(list);
-	if (spool_sweep(r->spool, SWEEP_AGE, r->dry, swept, r) == -1) {
+	if (sweep_run(r->spool, SWEEP_AGE, r->dry, swept, r) == -1) {
 		warn("spool: sweep");
 		r->result = 1;
 	}

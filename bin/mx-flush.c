@@ -22,6 +22,7 @@
 #include "hosts.h"
 #include "log.h"
 #include "msgid.h"
+#include "scan.h"
 #include "spool.h"
 
 struct job {
@@ -104,7 +105,7 @@ static void
 jobs_from_args(struct flusher *f)
 {
 	char domain[ADDR_DOMAIN_MAX + 1];
-	struct spool_entry e;
+	struct scan_found where;
 	struct msgid id;
 	char **arg;
 	int found;
@@ -117,13 +118,13 @@ jobs_from_args(struct flusher *f)
 			(void)job_get(f, domain);
 			continue;
 		}
-		found = spool_find(f->spool, *arg, domain, &e);
+		found = scan_find(f->spool, *arg, &where);
 		if (found == -1)
 			warn("%s", *arg);
 		else if (found == 0)
 			warnx("%s: no such message", *arg);
 		if (found == 1)
-			job_add_id(job_get(f, domain), *arg);
+			job_add_id(job_get(f, where.domain), *arg);
 		else
 			worsen(f, 1);
 	}
@@ -225,7 +226,7 @@ reap(struct flusher *f, int *running)
 static bool
 start(struct flusher *f, const struct job *job)
 {
-	int waiting = spool_waiting(f->spool, job->domain);
+	int waiting = scan_waiting(f->spool, job->domain);
 	pid_t pid;
 
 	if (waiting == 0)

@@ -19,6 +19,10 @@
 #include "log.h"
 #include "plain.h"
 #include "row.h"
+#include "draft.h"
+#include "ledger.h"
+#include "message.h"
+#include "scan.h"
 #include "spool.h"
 
 #define INTERVAL (15 * 60)	/* of the cron job, seconds */
@@ -77,8 +81,10 @@ when(time_t t)
 /* The domain that was looked at last, so that each is read once. */
 struct known {
 	char name[ADDR_DOMAIN_MAX + 1];
+	bool ours;		/* has a file in the configuration */
 	int64_t life;		/* of its mail, seconds */
 	struct domain domain;
+	struct ledger_holds *holds;
 };
 
 static struct known *
@@ -91,8 +97,10 @@ know(struct queue *q, const char *domain)
 	if (strcmp(known.name, domain) == 0)
 		return &known;
 	(void)strlcpy(known.name, domain, sizeof(known.name));
+	known.ours = false;
 	switch (conf_domain(&q->conf, domain, &settings, NULL, error)) {
 	case CONF_YES:
+		known.ours = true;
 		known.life = settings.expire;
 		break;
 	case CONF_NO:
@@ -101,20 +109,25 @@ know(struct queue *q, const char *domain)
 	case CONF_BROKEN:
 		errx(EX_CONFIG, "%s", error);
 	}
-	if (spool_domain_load(q->spool, domain, &known.domain) == -1)
+	if (ledger_load(q->spool, domain, &known.domain) == -1)
 		warn("%s: state", domain);
+	ledger_holds_free(known.holds);
+	if ((known.holds = ledger_holds_load(q->spool, domain)) == NULL)
+		err(1, "%s: holds", domain);
 	return &known;
 }
 
 static time_t
-expires(struct queue *q, const char *domain, const struct spool_entry *e)
+expires(struct queue *q, const char *domain, const struct scan_entry *e)
 {
-	return e->msgid.time + know(q, domain)->life +
-	    spool_held_seconds(q->spool, domain, e->id, e->msgid.time, q->now);
+	const struct known *k = know(q, domain);
+
+	return e->msgid.time + k->life + ledger_held_seconds(k->holds, e->id,
+	    e->msgid.time, q->now);
 }
 
 static const char *
-state_of(struct queue *q, const char *domain, const struct spool_entry *e)
+state_of(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	if (e->folder == SPOOL_HELD ||
 	    know(q, domain)->domain.state == DOMAIN_HELD)
@@ -125,21 +138,37 @@ state_of(struct queue *q, const char *domain, const struct spool_entry *e)
 /*** Arguments: ids, domains, and "-" for a list on standard input ***/
 
 typedef void visitor(struct queue *q, const char *domain,
-    const struct spool_entry *e);
+    const struct scan_entry *e);
+
+/* Has the domain a directory in the spool? */
+static bool
+is_spooled(struct queue *q, const char *domain)
+{
+	char **list = spool_domains(q->spool);
+	bool found = false;
+
+	if (list == NULL)
+		err(1, "spool");
+	for (size_t i = 0; list[i] != NULL; i++)
+		found = found || strcmp(list[i], domain) == 0;
+	free(list);
+	return found;
+}
 
 /* E is NULL for a domain as a whole. */
 static void
 visit_name(struct queue *q, const char *name, bool domains, visitor *fn)
 {
 	char domain[ADDR_DOMAIN_MAX + 1], safe[512];
-	struct spool_entry e;
-	int got = spool_find(q->spool, name, domain, &e);
+	struct scan_found found;
+	int got = scan_find(q->spool, name, &found);
 
 	if (got == -1)
 		err(1, "spool");
 	if (got == 1)
-		fn(q, domain, &e);
-	else if (domains && addr_domain(domain, name))
+		fn(q, found.domain, &found.entry);
+	else if (domains && addr_domain(domain, name) &&
+	    (know(q, domain)->ours || is_spooled(q, domain)))
 		fn(q, domain, NULL);
 	else {
 		warnx("%s: no such message%s", plain(safe, sizeof(safe), name),
@@ -186,30 +215,30 @@ visit(struct queue *q, char **arg, bool domains, visitor *fn)
  * is gone is only worth a word where it was asked for by its id.
  */
 static bool
-open_message(struct queue *q, const char *domain, const struct spool_entry *e,
-    bool lock, bool asked, struct spool_message *m)
+open_message(struct queue *q, const char *domain, const struct scan_entry *e,
+    bool lock, bool asked, struct message *m)
 {
 	const char *why;
 
-	switch (spool_message_open(q->spool, domain, e, lock, m, &why)) {
-	case SPOOL_OPENED:
+	switch (message_open(q->spool, domain, e, lock, m, &why)) {
+	case MESSAGE_OPENED:
 		return true;
-	case SPOOL_GONE:
-	case SPOOL_VOIDED:
+	case MESSAGE_GONE:
+	case MESSAGE_VOIDED:
 		if (asked) {
 			warnx("%s: no such message", e->id);
 			failed(q, 1);
 		}
 		return false;
-	case SPOOL_BUSY:
+	case MESSAGE_BUSY:
 		warnx("%s: in use by another program, try again", e->id);
 		failed(q, EX_TEMPFAIL);
 		return false;
-	case SPOOL_DAMAGED:
+	case MESSAGE_DAMAGED:
 		warnx("%s: damaged: %s", e->id, why);
 		failed(q, 1);
 		return false;
-	case SPOOL_ERROR:
+	case MESSAGE_ERROR:
 		warn("%s", e->id);
 		failed(q, 1);
 		return false;
@@ -220,7 +249,7 @@ open_message(struct queue *q, const char *domain, const struct spool_entry *e,
 /*** list, show ***/
 
 static void
-json_recipients(struct row *r, const struct spool_message *m, char **replies)
+json_recipients(struct row *r, const struct message *m, char **replies)
 {
 	row_array(r, "recipients");
 	for (size_t i = 0; i < m->envelope.nrcpt; i++) {
@@ -243,7 +272,7 @@ json_recipients(struct row *r, const struct spool_message *m, char **replies)
 
 /* The next run of the flusher, as far as it is known. */
 static time_t
-next_try(struct queue *q, const char *domain, const struct spool_entry *e)
+next_try(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	const struct domain *d = &know(q, domain)->domain;
 
@@ -259,28 +288,28 @@ next_try(struct queue *q, const char *domain, const struct spool_entry *e)
 
 /* The operator's words at the hold; "" if there is none. */
 static const char *
-why_held(struct queue *q, const char *domain, const struct spool_entry *e)
+why_held(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	static char why[256];
 
 	if (e->folder != SPOOL_HELD)
 		return know(q, domain)->domain.why;
-	spool_hold_why(q->spool, domain, e->id, why, sizeof(why));
+	ledger_why(know(q, domain)->holds, e->id, why, sizeof(why));
 	return why;
 }
 
 static void
-print_json(struct queue *q, const char *domain, const struct spool_entry *e,
+print_json(struct queue *q, const char *domain, const struct scan_entry *e,
     bool asked)
 {
-	struct spool_message m;
+	struct message m;
 	struct row *r = &q->row;
 	char **replies;
 	time_t next = next_try(q, domain, e);
 
 	if (!open_message(q, domain, e, false, asked, &m))
 		return;
-	if ((replies = spool_replies(q->spool, &m)) == NULL)
+	if ((replies = message_replies(q->spool, &m)) == NULL)
 		err(1, "%s", e->id);
 	row_begin(r);
 	row_text(r, "id", e->id, 0);
@@ -298,11 +327,11 @@ print_json(struct queue *q, const char *domain, const struct spool_entry *e,
 	row_text(r, "params", m.envelope.params, 0);
 	row_end(r);
 	free(replies);
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
-print_entry(struct queue *q, const char *domain, const struct spool_entry *e)
+print_entry(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	struct row *r = &q->row;
 	char age[64], left[64];
@@ -338,10 +367,10 @@ print_entry(struct queue *q, const char *domain, const struct spool_entry *e)
 static void
 list_sorted(struct queue *q, const char *domain)
 {
-	struct spool_entry *e;
+	struct scan_entry *e;
 	size_t n;
 
-	if (spool_sorted(q->spool, domain, SPOOL_QUEUED, &e, &n) == -1)
+	if (scan_sorted(q->spool, domain, SCAN_QUEUED, &e, &n) == -1)
 		err(1, "%s", domain);
 	for (size_t i = 0; i < n; i++)
 		print_entry(q, domain, &e[i]);
@@ -355,26 +384,26 @@ list_sorted(struct queue *q, const char *domain)
 static void
 list_domain(struct queue *q, const char *domain)
 {
-	struct spool_scan *scan;
-	struct spool_entry e;
+	struct scan *scan;
+	struct scan_entry e;
 	int got;
 
 	if (q->row.style == ROW_COLUMNS) {
 		list_sorted(q, domain);
 		return;
 	}
-	scan = spool_scan_open(q->spool, domain, SPOOL_QUEUED);
+	scan = scan_open(q->spool, domain, SCAN_QUEUED);
 	if (scan == NULL)
 		err(1, "%s", domain);
-	while ((got = spool_scan_next(scan, &e)) == 1)
+	while ((got = scan_next(scan, &e)) == 1)
 		print_entry(q, domain, &e);
 	if (got == -1)
 		err(1, "%s", domain);
-	spool_scan_close(scan);
+	scan_close(scan);
 }
 
 static void
-list_one(struct queue *q, const char *domain, const struct spool_entry *e)
+list_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	if (e != NULL)
 		print_entry(q, domain, e);
@@ -416,9 +445,9 @@ show_line(struct queue *q, const char *key, const char *value)
 }
 
 static void
-show_recipients(struct queue *q, const struct spool_message *m)
+show_recipients(struct queue *q, const struct message *m)
 {
-	char **replies = spool_replies(q->spool, m), safe[ADDR_MAX * 4 + 1];
+	char **replies = message_replies(q->spool, m), safe[ADDR_MAX * 4 + 1];
 	bool columns = q->row.style == ROW_COLUMNS;
 
 	if (replies == NULL)
@@ -442,9 +471,9 @@ show_recipients(struct queue *q, const struct spool_message *m)
 }
 
 static void
-show_text(struct queue *q, const char *domain, const struct spool_message *m)
+show_text(struct queue *q, const char *domain, const struct message *m)
 {
-	const struct spool_entry *e = &m->entry;
+	const struct scan_entry *e = &m->entry;
 	const struct envelope *env = &m->envelope;
 	time_t next = next_try(q, domain, e);
 	char text[ADDR_MAX + 64];
@@ -472,9 +501,9 @@ show_text(struct queue *q, const char *domain, const struct spool_message *m)
 }
 
 static void
-show_one(struct queue *q, const char *domain, const struct spool_entry *e)
+show_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
-	struct spool_message m;
+	struct message m;
 
 	if (q->row.style == ROW_JSON) {
 		print_json(q, domain, e, true);
@@ -483,7 +512,7 @@ show_one(struct queue *q, const char *domain, const struct spool_entry *e)
 	if (!open_message(q, domain, e, false, true, &m))
 		return;
 	show_text(q, domain, &m);
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
@@ -522,9 +551,9 @@ put_text(struct queue *q, const char *buf, size_t n, bool *cr)
 }
 
 static void
-cat_one(struct queue *q, const char *domain, const struct spool_entry *e)
+cat_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
-	struct spool_message m;
+	struct message m;
 	char buf[65536];
 	off_t at;
 	ssize_t n;
@@ -539,7 +568,7 @@ cat_one(struct queue *q, const char *domain, const struct spool_entry *e)
 		err(1, "%s", e->id);
 	if (cr)
 		putchar('\r');
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
@@ -604,7 +633,7 @@ add_recipient(struct queue *q, struct adding *a, const char *text)
 
 /* Lines of a pipe as lines of the wire.  Sets *LAST to the last octet. */
 static int
-write_lines(struct spool_draft *d, const char *buf, size_t n, char *last)
+write_lines(struct draft *d, const char *buf, size_t n, char *last)
 {
 	const char *end = buf + n, *lf;
 	size_t len;
@@ -622,14 +651,14 @@ write_lines(struct spool_draft *d, const char *buf, size_t n, char *last)
 			if (p + 1 < buf + len)
 				errx(1, "standard input: bare CR; lines end "
 				    "in LF or CRLF");
-		if (spool_write(d, buf, len) == -1)
+		if (draft_write(d, buf, len) == -1)
 			return -1;
 		if (len > 0)
 			*last = buf[len - 1];
 		buf += len;
 		if (buf == end)
 			break;
-		if (spool_write(d, *last == '\r' ? "\n" : "\r\n",
+		if (draft_write(d, *last == '\r' ? "\n" : "\r\n",
 		    *last == '\r' ? 1 : 2) == -1)
 			return -1;
 		*last = '\n';
@@ -639,7 +668,7 @@ write_lines(struct spool_draft *d, const char *buf, size_t n, char *last)
 }
 
 static void
-read_message(struct spool_draft *d)
+read_message(struct draft *d)
 {
 	char buf[65536], last = '\n';
 	ssize_t n;
@@ -649,7 +678,7 @@ read_message(struct spool_draft *d)
 			err(EX_TEMPFAIL, "spool");
 	if (n == -1)
 		err(1, "standard input");
-	if (last != '\n' && spool_write(d, last == '\r' ? "\n" : "\r\n",
+	if (last != '\n' && draft_write(d, last == '\r' ? "\n" : "\r\n",
 	    last == '\r' ? 1 : 2) == -1)
 		err(EX_TEMPFAIL, "spool");
 }
@@ -667,7 +696,7 @@ static void
 verb_add(struct queue *q, char **arg)
 {
 	char base[MSGID_BASE_MAX + 1], trace[1024], date[HEADER_DATE_MAX];
-	struct spool_draft *d;
+	struct draft *d;
 	struct adding a = { NULL, NULL, 0 };
 	struct addr from;
 	size_t n = 0;
@@ -681,6 +710,8 @@ verb_add(struct queue *q, char **arg)
 	if (*q->sender != '\0' && !addr_parse_mailbox(&from, q->sender))
 		errx(EX_USAGE, "%s: expected an address user@domain, or <>",
 		    q->sender);
+	if (*q->sender != '\0' && from.utf8)
+		errx(EX_USAGE, "the sender: only ASCII addresses so far");
 	a.envelope = calloc(n, sizeof(*a.envelope));
 	a.list = calloc(n, sizeof(*a.list));
 	if (a.envelope == NULL || a.list == NULL)
@@ -697,20 +728,20 @@ verb_add(struct queue *q, char **arg)
 	header_date(date, q->now);
 	(void)snprintf(trace, sizeof(trace), "Received: by %s (mxkeep)\r\n"
 	    "\tid %s;\r\n\t%s\r\n", q->conf.hostname, base, date);
-	d = spool_begin(q->spool, a.list, a.n, base, trace);
+	d = draft_begin(q->spool, a.list, a.n, base, trace);
 	if (d == NULL)
 		err(EX_TEMPFAIL, "spool");
 	read_message(d);
-	if (spool_commit(d) == -1) {
-		spool_abort(d);
+	if (draft_commit(d) == -1) {
+		draft_abort(d);
 		err(EX_TEMPFAIL, "spool");
 	}
 	for (size_t i = 0; i < a.n; i++) {
-		log_info("added id=%s uid=%ld", spool_draft_id(d, i),
+		log_info("added id=%s uid=%ld", draft_id(d, i),
 		    (long)getuid());
-		printf("%s%c", spool_draft_id(d, i), q->nul ? '\0' : '\n');
+		printf("%s%c", draft_id(d, i), q->nul ? '\0' : '\n');
 	}
-	spool_draft_free(d);
+	draft_free(d);
 	adding_clear(&a);
 }
 
@@ -725,18 +756,18 @@ done(struct queue *q, const char *what, const char *name)
 }
 
 static void
-rm_one(struct queue *q, const char *domain, const struct spool_entry *e)
+rm_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
-	struct spool_message m;
+	struct message m;
 
 	if (!open_message(q, domain, e, true, true, &m))
 		return;
-	if (!q->dry && (spool_remove(q->spool, &m) == -1)) {
+	if (!q->dry && (message_remove(q->spool, &m) == -1)) {
 		warn("%s", e->id);
 		failed(q, 1);
 	} else
 		done(q, "removed", e->id);
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
@@ -758,27 +789,27 @@ verb_rm(struct queue *q, char **arg)
 /* Back from .Held: what was refused is tried again. */
 static void
 release_message(struct queue *q, const char *domain,
-    const struct spool_entry *e, const char *word)
+    const struct scan_entry *e, const char *word)
 {
-	struct spool_message m;
+	struct message m;
 
 	if (!open_message(q, domain, e, true, true, &m))
 		return;
 	for (size_t i = 0; !q->dry && i < m.envelope.nrcpt; i++)
 		if (m.envelope.rcpt[i].status == RCPT_FAILED &&
-		    spool_mark(&m, i, RCPT_PENDING) == -1)
+		    message_mark(&m, i, RCPT_PENDING) == -1)
 			err(1, "%s", e->id);
-	if (!q->dry && (spool_sync(&m) == -1 ||
-	    spool_move(q->spool, &m, SPOOL_CUR) == -1 ||
+	if (!q->dry && (message_sync(&m) == -1 ||
+	    message_move(q->spool, &m, SPOOL_CUR) == -1 ||
 	    spool_sync_domain(q->spool, domain) == -1 ||
-	    spool_hold_end(q->spool, domain, e->id) == -1))
+	    ledger_release(q->spool, domain, e->id) == -1))
 		err(1, "%s", e->id);
 	done(q, word, e->id);
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
-retry_one(struct queue *q, const char *domain, const struct spool_entry *e)
+retry_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	if (e != NULL && e->folder == SPOOL_HELD)
 		release_message(q, domain, e, "retried");
@@ -795,13 +826,13 @@ verb_retry(struct queue *q, char **arg)
 }
 
 static void
-hold_one(struct queue *q, const char *domain, const struct spool_entry *e)
+hold_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	const char *why = q->why != NULL ? q->why : "";
-	struct spool_message m;
+	struct message m;
 
 	if (e == NULL) {
-		if (!q->dry && spool_hold_begin(q->spool, domain, NULL,
+		if (!q->dry && ledger_hold(q->spool, domain, NULL,
 		    q->until, why) == -1)
 			err(1, "%s", domain);
 		done(q, "held", domain);
@@ -813,12 +844,12 @@ hold_one(struct queue *q, const char *domain, const struct spool_entry *e)
 		return;
 	if (!open_message(q, domain, e, true, true, &m))
 		return;
-	if (!q->dry && (spool_hold_begin(q->spool, domain, e->id, 0, why) ==
-	    -1 || spool_move(q->spool, &m, SPOOL_HELD) == -1 ||
+	if (!q->dry && (ledger_hold(q->spool, domain, e->id, 0, why) ==
+	    -1 || message_move(q->spool, &m, SPOOL_HELD) == -1 ||
 	    spool_sync_domain(q->spool, domain) == -1))
 		err(1, "%s", e->id);
 	done(q, "held", e->id);
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
@@ -828,7 +859,7 @@ verb_hold(struct queue *q, char **arg)
 }
 
 static void
-release_one(struct queue *q, const char *domain, const struct spool_entry *e)
+release_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	if (e != NULL) {
 		if (e->folder == SPOOL_HELD)
@@ -840,7 +871,7 @@ release_one(struct queue *q, const char *domain, const struct spool_entry *e)
 		failed(q, 1);
 		return;
 	}
-	if (!q->dry && spool_hold_end(q->spool, domain, NULL) == -1)
+	if (!q->dry && ledger_release(q->spool, domain, NULL) == -1)
 		err(1, "%s", domain);
 	done(q, "released", domain);
 }
@@ -860,16 +891,16 @@ stat_domain(struct queue *q, const char *domain)
 {
 	struct known *k = know(q, domain);
 	struct row *r = &q->row;
-	struct spool_scan *scan;
-	struct spool_entry e;
+	struct scan *scan;
+	struct scan_entry e;
 	int64_t n = 0, bytes = 0;
 	time_t oldest = 0, first = 0, t;
 	int got;
 
-	scan = spool_scan_open(q->spool, domain, SPOOL_QUEUED);
+	scan = scan_open(q->spool, domain, SCAN_QUEUED);
 	if (scan == NULL)
 		err(1, "%s", domain);
-	while ((got = spool_scan_next(scan, &e)) == 1) {
+	while ((got = scan_next(scan, &e)) == 1) {
 		n++;
 		bytes += e.msgid.size > 0 ? e.msgid.size : 0;
 		if (oldest == 0 || e.msgid.time < oldest)
@@ -880,7 +911,7 @@ stat_domain(struct queue *q, const char *domain)
 	}
 	if (got == -1)
 		err(1, "%s", domain);
-	spool_scan_close(scan);
+	scan_close(scan);
 	row_begin(r);
 	row_text(r, "domain", domain, 24);
 	row_int(r, "messages", n, -8);
@@ -899,17 +930,8 @@ static int
 stat_configured(const char *name, void *arg)
 {
 	struct queue *q = arg;
-	char **list;
-	bool there = false;
 
-	if (name[0] == '.')
-		return 0;
-	if ((list = spool_domains(q->spool)) == NULL)
-		err(1, "spool");
-	for (size_t i = 0; list[i] != NULL; i++)
-		there = there || strcmp(list[i], name) == 0;
-	free(list);
-	if (!there)
+	if (name[0] != '.' && !is_spooled(q, name))
 		stat_domain(q, name);
 	return 0;
 }
@@ -943,15 +965,15 @@ verb_stat(struct queue *q, char **arg)
 static void
 check_domain(struct queue *q, const char *domain)
 {
-	struct spool_message m;
-	struct spool_entry *e;
+	struct message m;
+	struct scan_entry *e;
 	size_t n;
 
-	if (spool_sorted(q->spool, domain, SPOOL_QUEUED, &e, &n) == -1)
+	if (scan_sorted(q->spool, domain, SCAN_QUEUED, &e, &n) == -1)
 		err(1, "%s", domain);
 	for (size_t i = 0; i < n; i++)
 		if (open_message(q, domain, &e[i], false, false, &m))
-			spool_message_close(&m);
+			message_close(&m);
 	if (!q->quiet)
 		printf("%s\t%zu\n", domain, n);
 	free(e);

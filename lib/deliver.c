@@ -17,10 +17,13 @@
 #include "dsn.h"
 #include "envelope.h"
 #include "hosts.h"
+#include "ledger.h"
 #include "log.h"
+#include "message.h"
 #include "plain.h"
 #include "reply.h"
 #include "route.h"
+#include "scan.h"
 #include "smtp_client.h"
 #include "spool.h"
 
@@ -129,7 +132,7 @@ peer_parse(struct route *r, const char *peer)
 static void
 save(struct flush *f)
 {
-	if (!f->args->dry && spool_domain_save(f->args->spool, f->domain,
+	if (!f->args->dry && ledger_save(f->args->spool, f->domain,
 	    &f->state) == -1)
 		log_warn("%s: cannot write the domain's state", f->domain);
 }
@@ -147,7 +150,7 @@ set_state(struct flush *f, enum domain_state state, const char *error)
 		f->state.since = f->state.last_try;
 		log_info("%s domain=%s %s=\"%s\"", domain_state_name(state),
 		    f->domain, state == DOMAIN_UP ? "host" : "reason", detail);
-		if (!f->args->dry && spool_outage(f->args->spool, f->domain,
+		if (!f->args->dry && ledger_outage(f->args->spool, f->domain,
 		    domain_state_name(state), detail) == -1)
 			log_warn("%s: cannot write to outages", f->domain);
 	}
@@ -314,7 +317,7 @@ count_removed(struct flush *f)
 	if (++f->removed < SYNC_EVERY)
 		return;
 	f->removed = 0;
-	if (spool_domain_load(f->args->spool, f->domain, &now) == 0 &&
+	if (ledger_load(f->args->spool, f->domain, &now) == 0 &&
 	    now.state == DOMAIN_HELD)
 		f->stop = true;
 	if (spool_sync_domain(f->args->spool, f->domain) == -1)
@@ -323,17 +326,17 @@ count_removed(struct flush *f)
 }
 
 static void
-wait_on(struct flush *f, struct spool_message *m)
+wait_on(struct flush *f, struct message *m)
 {
 	f->count->deferred++;
 	if (m->entry.folder == SPOOL_NEW &&
-	    spool_move(f->args->spool, m, SPOOL_CUR) == -1)
+	    message_move(f->args->spool, m, SPOOL_CUR) == -1)
 		log_warn("%s: cannot mark as tried", m->entry.id);
 }
 
 /* Nobody pending and nobody to tell: out of the queue. */
 static void
-let_go(struct flush *f, struct spool_message *m)
+let_go(struct flush *f, struct message *m)
 {
 	enum spool_folder folder = SPOOL_SENT;
 	int error;
@@ -342,9 +345,9 @@ let_go(struct flush *f, struct spool_message *m)
 	    envelope_count(&m->envelope, RCPT_FAILED) > 0)
 		folder = SPOOL_EXPIRED;
 	if (f->settings.keep > 0)
-		error = spool_move(f->args->spool, m, folder);
+		error = message_move(f->args->spool, m, folder);
 	else
-		error = spool_remove(f->args->spool, m);
+		error = message_remove(f->args->spool, m);
 	if (error == -1) {
 		log_warn("%s: cannot leave the queue; possible duplicate",
 		    m->entry.id);
@@ -357,13 +360,13 @@ let_go(struct flush *f, struct spool_message *m)
 }
 
 static void
-hold(struct flush *f, struct spool_message *m)
+hold(struct flush *f, struct message *m)
 {
 	struct spool *sp = f->args->spool;
 
-	if (spool_hold_begin(sp, f->domain, m->entry.id, 0,
+	if (ledger_hold(sp, f->domain, m->entry.id, 0,
 	    "refused; \"bounce no\"") == -1 ||
-	    spool_move(sp, m, SPOOL_HELD) == -1) {
+	    message_move(sp, m, SPOOL_HELD) == -1) {
 		log_warn("%s: cannot be put on hold", m->entry.id);
 		f->count->deferred++;
 		return;
@@ -375,7 +378,7 @@ hold(struct flush *f, struct spool_message *m)
 
 /* Tells the sender of what failed, then decides where the message goes. */
 static void
-finish(struct flush *f, struct spool_message *m)
+finish(struct flush *f, struct message *m)
 {
 	bool failed = envelope_count(&m->envelope, RCPT_FAILED) > 0;
 	bool pending = envelope_count(&m->envelope, RCPT_PENDING) > 0;
@@ -398,7 +401,7 @@ finish(struct flush *f, struct spool_message *m)
 
 /* Marks on disk what the verdicts say: V[k] for r->rcpt[k]. */
 static int
-mark(struct spool_message *m, const struct smtp_client_result_set *r,
+mark(struct message *m, const struct smtp_client_result_set *r,
     const enum verdict *v)
 {
 	bool changed = false;
@@ -408,11 +411,12 @@ mark(struct spool_message *m, const struct smtp_client_result_set *r,
 		if (v[k] == VERDICT_DEFERRED)
 			continue;
 		changed = true;
-		if (spool_mark(m, r->rcpt[k].index, v[k] == VERDICT_DELIVERED ?
-		    RCPT_DELIVERED : RCPT_FAILED) == -1)
+		if (message_mark(m, r->rcpt[k].index,
+		    v[k] == VERDICT_DELIVERED ? RCPT_DELIVERED :
+		    RCPT_FAILED) == -1)
 			return -1;
 	}
-	return changed ? spool_sync(m) : 0;
+	return changed ? message_sync(m) : 0;
 }
 
 struct tally {
@@ -426,7 +430,7 @@ struct tally {
  * report to the sender would lack its reason.
  */
 static void
-weigh(struct flush *f, struct spool_message *m,
+weigh(struct flush *f, struct message *m,
     const struct smtp_client_result_set *r, enum verdict *v, struct tally *t)
 {
 	bool crowded = false;
@@ -439,7 +443,7 @@ weigh(struct flush *f, struct spool_message *m,
 		v[k] = judge(r, k, crowded, text);
 		if (is_ok(&r->rcpt[k].reply))
 			crowded = true;
-		if (v[k] != VERDICT_DELIVERED && spool_reply_add(
+		if (v[k] != VERDICT_DELIVERED && message_reply_add(
 		    f->args->spool, m, i, text) == -1) {
 			log_warn("%s: cannot keep a reply", m->entry.id);
 			v[k] = VERDICT_DEFERRED;
@@ -469,7 +473,7 @@ weigh(struct flush *f, struct spool_message *m,
  * True if the recipients that were too many are worth another one.
  */
 static bool
-settle(struct flush *f, struct spool_message *m,
+settle(struct flush *f, struct message *m,
     const struct smtp_client_result_set *r, enum verdict *v)
 {
 	struct tally t;
@@ -532,7 +536,7 @@ pace(struct flush *f)
  * it gets one more chance, on a new connection.  False: no replies.
  */
 static bool
-transmit(struct flush *f, const struct spool_message *m,
+transmit(struct flush *f, const struct message *m,
     struct smtp_client_result_set *r)
 {
 	bool fresh;
@@ -564,7 +568,7 @@ transmit(struct flush *f, const struct spool_message *m,
 
 /* The pending recipients of M into R. */
 static void
-choose(const struct spool_message *m, struct smtp_client_result_set *r)
+choose(const struct message *m, struct smtp_client_result_set *r)
 {
 	size_t i;
 
@@ -575,7 +579,7 @@ choose(const struct spool_message *m, struct smtp_client_result_set *r)
 }
 
 static void
-send_message(struct flush *f, struct spool_message *m)
+send_message(struct flush *f, struct message *m)
 {
 	struct smtp_client_result_set r = { 0 };
 	enum verdict *v;
@@ -602,7 +606,7 @@ out:
 
 /* RFC 1870 6.1: what the server said it would not take is not sent. */
 static bool
-fits(struct flush *f, struct spool_message *m)
+fits(struct flush *f, struct message *m)
 {
 	char text[TEXT_MAX];
 	int64_t limit;
@@ -616,7 +620,7 @@ fits(struct flush *f, struct spool_message *m)
 	    (long long)limit);
 	for (i = 0; i < m->envelope.nrcpt; i++)
 		if (m->envelope.rcpt[i].status == RCPT_PENDING &&
-		    spool_reply_add(f->args->spool, m, i, text) == -1)
+		    message_reply_add(f->args->spool, m, i, text) == -1)
 			log_warn("%s: cannot keep a reply", m->entry.id);
 	log_info("deferred id=%s domain=%s host=\"%s\" reason=\"%s\"",
 	    m->entry.id, f->domain, f->peer, text);
@@ -624,27 +628,27 @@ fits(struct flush *f, struct spool_message *m)
 }
 
 static void
-one_message(struct flush *f, const struct spool_entry *e)
+one_message(struct flush *f, const struct scan_entry *e)
 {
-	struct spool_message m;
+	struct message m;
 	const char *why = "";
 
-	switch (spool_message_open(f->args->spool, f->domain, e, true, &m,
+	switch (message_open(f->args->spool, f->domain, e, true, &m,
 	    &why)) {
-	case SPOOL_OPENED:
+	case MESSAGE_OPENED:
 		break;
-	case SPOOL_GONE:
-	case SPOOL_VOIDED:
+	case MESSAGE_GONE:
+	case MESSAGE_VOIDED:
 		return;
-	case SPOOL_BUSY:
+	case MESSAGE_BUSY:
 		f->count->deferred++;
 		return;
-	case SPOOL_DAMAGED:
+	case MESSAGE_DAMAGED:
 		log_warnx("damaged id=%s domain=%s reason=\"%s\": kept, not "
 		    "delivered", e->id, f->domain, why);
 		f->count->unread++;
 		return;
-	case SPOOL_ERROR:
+	case MESSAGE_ERROR:
 		log_warn("%s: cannot be opened", e->id);
 		f->count->unread++;
 		return;
@@ -656,13 +660,13 @@ one_message(struct flush *f, const struct spool_entry *e)
 		wait_on(f, &m);
 	else
 		send_message(f, &m);
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 /*** All of them ***/
 
 static bool
-is_wanted(const struct flush *f, const struct spool_entry *e)
+is_wanted(const struct flush *f, const struct scan_entry *e)
 {
 	const char *const *id;
 
@@ -675,7 +679,7 @@ is_wanted(const struct flush *f, const struct spool_entry *e)
 }
 
 static void
-drain(struct flush *f, struct spool_entry *e, size_t n)
+drain(struct flush *f, struct scan_entry *e, size_t n)
 {
 	const struct deliver_args *args = f->args;
 	size_t done = 0, i, total = 0;
@@ -717,8 +721,8 @@ is_held(struct flush *f)
 		return true;
 	if (f->args->dry)
 		return false;
-	if (spool_hold_end(sp, f->domain, NULL) == -1 ||
-	    spool_domain_load(sp, f->domain, &f->state) == -1) {
+	if (ledger_release(sp, f->domain, NULL) == -1 ||
+	    ledger_load(sp, f->domain, &f->state) == -1) {
 		log_warn("%s: cannot end its hold", f->domain);
 		return true;
 	}
@@ -742,11 +746,11 @@ flush_domain(struct flush *f)
 {
 	const struct deliver_args *args = f->args;
 	char error[CONF_ERROR_MAX];
-	struct spool_entry *e = NULL;
+	struct scan_entry *e = NULL;
 	enum conf_match ours;
 	size_t n = 0;
 
-	if (spool_domain_load(args->spool, f->domain, &f->state) == -1) {
+	if (ledger_load(args->spool, f->domain, &f->state) == -1) {
 		log_warn("%s: cannot read the domain's state", f->domain);
 		return -1;
 	}
@@ -763,7 +767,7 @@ flush_domain(struct flush *f)
 	}
 	if (!probe(f, ours == CONF_YES))
 		return 0;
-	if (spool_sorted(args->spool, f->domain, SPOOL_WAITING, &e, &n) == -1) {
+	if (scan_sorted(args->spool, f->domain, SCAN_WAITING, &e, &n) == -1) {
 		log_warn("%s: cannot read the queue", f->domain);
 		return -1;
 	}
@@ -788,14 +792,14 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	f->args = args;
 	f->domain = domain;
 	f->count = count;
-	waiting = spool_waiting(args->spool, domain);
+	waiting = scan_waiting(args->spool, domain);
 	if (waiting <= 0) {
 		count->waiting = waiting == -1;
 		result = waiting;
 		goto out;
 	}
 	if (!args->dry)
-		lock = spool_lock_domain(args->spool, domain);
+		lock = ledger_lock(args->spool, domain);
 	if (!args->dry && lock == -1) {
 		count->busy = errno == EWOULDBLOCK;
 		result = count->busy ? 0 : -1;
@@ -803,7 +807,7 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	}
 	result = flush_domain(f);
 	hang_up(f);
-	waiting = spool_waiting(args->spool, domain);
+	waiting = scan_waiting(args->spool, domain);
 	count->waiting = waiting != 0;
 out:
 	if (result == -1 || waiting == -1)

@@ -11,7 +11,9 @@
 
 #include "addr.h"
 #include "domain.h"
+#include "draft.h"
 #include "header.h"
+#include "ledger.h"
 #include "log.h"
 #include "plain.h"
 #include "reply.h"
@@ -23,7 +25,7 @@
 struct report {
 	const struct conf *conf;
 	struct spool *spool;
-	struct spool_message *m;
+	struct message *m;
 	enum dsn_reason reason;
 	char base[MSGID_BASE_MAX + 1];
 	char remote[ADDR_DOMAIN_MAX + 1];	/* "" unknown */
@@ -263,7 +265,7 @@ static int
 commit(const struct report *r, const char *domain)
 {
 	struct envelope e, *list = &e;
-	struct spool_draft *d = NULL;
+	struct draft *d = NULL;
 	char *text;
 	size_t len;
 	int result = -1;
@@ -278,16 +280,16 @@ commit(const struct report *r, const char *domain)
 		errno = ENOMEM;
 		goto out;
 	}
-	if ((d = spool_begin(r->spool, &list, 1, r->base, "")) == NULL ||
-	    spool_write(d, text, len) == -1 || spool_commit(d) == -1)
+	if ((d = draft_begin(r->spool, &list, 1, r->base, "")) == NULL ||
+	    draft_write(d, text, len) == -1 || draft_commit(d) == -1)
 		goto out;
 	log_info("reported id=%s as=%s to=<%s>", r->m->entry.id,
-	    spool_draft_id(d, 0), plain((char[ADDR_MAX * 2]){ 0 },
+	    draft_id(d, 0), plain((char[ADDR_MAX * 2]){ 0 },
 	    ADDR_MAX * 2, r->m->envelope.sender));
 	result = 0;
 out:
 	if (d != NULL)
-		spool_abort(d);
+		draft_abort(d);
 	envelope_clear(&e);
 	free(text);
 	return result;
@@ -301,7 +303,7 @@ find_remote(struct report *r)
 	char *space;
 
 	if (r->reason != DSN_REFUSED ||
-	    spool_domain_load(r->spool, r->m->domain, &d) == -1)
+	    ledger_load(r->spool, r->m->domain, &d) == -1)
 		return;
 	if ((space = strchr(d.route, ' ')) != NULL)
 		*space = '\0';
@@ -319,7 +321,7 @@ resume_plan(struct report *r)
 	char plan[MSGID_MAX + 1], *index;
 	unsigned long i;
 
-	if (spool_report_planned(r->spool, r->m, plan) == -1 ||
+	if (message_planned(r->spool, r->m, plan) == -1 ||
 	    (index = strchr(plan, ' ')) == NULL)
 		return false;
 	*index++ = '\0';
@@ -343,26 +345,25 @@ make_plan(struct report *r)
 		errno = EMSGSIZE;
 		return -1;
 	}
-	return spool_report_plan(r->spool, r->m, plan);
+	return message_plan(r->spool, r->m, plan);
 }
 
 /* Commits the report unless an earlier run did; 0 or -1. */
 static int
 report(struct report *r, const char *domain)
 {
-	char there[ADDR_DOMAIN_MAX + 1];
-	struct spool_entry found;
+	struct scan_found found;
 	int result = -1;
 
 	if (resume_plan(r)) {
-		result = spool_find(r->spool, r->base, there, &found);
+		result = scan_find_in(r->spool, domain, r->base, &found);
 		if (result != 0)
 			return result == 1 ? 0 : -1;
 		result = -1;
 	} else if (make_plan(r) == -1)
 		return -1;
 	find_remote(r);
-	if ((r->replies = spool_replies(r->spool, r->m)) == NULL ||
+	if ((r->replies = message_replies(r->spool, r->m)) == NULL ||
 	    load_original(r) == -1)
 		goto out;
 	result = commit(r, domain);
@@ -389,7 +390,7 @@ may_tell(const struct report *r, char *domain)
 }
 
 enum dsn_result
-dsn_send(const struct conf *c, struct spool *sp, struct spool_message *m,
+dsn_send(const struct conf *c, struct spool *sp, struct message *m,
     enum dsn_reason reason)
 {
 	struct report r = { .conf = c, .spool = sp, .m = m, .reason = reason,
@@ -404,7 +405,7 @@ dsn_send(const struct conf *c, struct spool *sp, struct spool_message *m,
 	}
 	for (size_t i = 0; i < m->envelope.nrcpt; i++)
 		if (is_subject(&r, &m->envelope.rcpt[i]) &&
-		    spool_mark(m, i, RCPT_REPORTED) == -1)
+		    message_mark(m, i, RCPT_REPORTED) == -1)
 			return DSN_LATER;
-	return spool_sync(m) == -1 ? DSN_LATER : result;
+	return message_sync(m) == -1 ? DSN_LATER : result;
 }

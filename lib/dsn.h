@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "conf.h"
+#include "message.h"
 #include "spool.h"
 
 /*
@@ -32,6 +33,6 @@ enum dsn_result {
  * sent twice.
  */
 enum dsn_result dsn_send(const struct conf *c, struct spool *sp,
-    struct spool_message *m, enum dsn_reason reason);
+    struct message *m, enum dsn_reason reason);
 
 #endif

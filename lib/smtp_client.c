@@ -517,7 +517,7 @@ smtp_client_ehlo(const struct smtp_client *c)
 
 struct transaction {
 	struct smtp_client *c;
-	const struct spool_message *m;
+	const struct message *m;
 	struct smtp_client_result_set *r;
 	size_t accepted;	/* recipients */
 };
@@ -778,7 +778,7 @@ converse(struct transaction *t)
 }
 
 enum smtp_client_result
-smtp_client_send(struct smtp_client *c, const struct spool_message *m,
+smtp_client_send(struct smtp_client *c, const struct message *m,
     struct smtp_client_result_set *r)
 {
 	struct transaction t = { .c = c, .m = m, .r = r };

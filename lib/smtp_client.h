@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "message.h"
 #include "reply.h"
-#include "spool.h"
 
 /*
  * The client's side of SMTP on one connection: straight-line, blocking,
@@ -79,6 +79,6 @@ struct smtp_client_result_set {
  * are in R.
  */
 enum smtp_client_result smtp_client_send(struct smtp_client *c,
-    const struct spool_message *m, struct smtp_client_result_set *r);
+    const struct message *m, struct smtp_client_result_set *r);
 
 #endif

@@ -12,6 +12,8 @@
 #include "addr.h"
 #include "deadline.h"
 #include "dot.h"
+#include "draft.h"
+#include "envelope.h"
 #include "header.h"
 #include "log.h"
 #include "msgid.h"
@@ -417,7 +419,7 @@ struct incoming {
 	struct envelope *envelope;	/* one a domain */
 	struct envelope **list;
 	size_t n;
-	struct spool_draft *draft;
+	struct draft *draft;
 	struct header_scan scan;
 	int64_t octets;
 	int error;		/* errno of the spool, 0 none */
@@ -510,7 +512,7 @@ incoming_open(struct session *s, struct incoming *in)
 	}
 	msgid_new(base, s->conf->hostname);
 	trace_field(s, base, trace, sizeof(trace));
-	in->draft = spool_begin(s->spool, in->list, in->n, base, trace);
+	in->draft = draft_begin(s->spool, in->list, in->n, base, trace);
 	return in->draft != NULL;
 }
 
@@ -518,7 +520,7 @@ static void
 incoming_close(struct incoming *in)
 {
 	if (in->draft != NULL)
-		spool_abort(in->draft);
+		draft_abort(in->draft);
 	for (size_t i = 0; i < in->n; i++)
 		envelope_clear(&in->envelope[i]);
 	free(in->envelope);
@@ -538,7 +540,7 @@ incoming_text(struct session *s, struct incoming *in,
 		return;
 	header_scan_feed(&in->scan, s->text, len);
 	if (in->scan.received <= HOPS_MAX &&
-	    spool_write(in->draft, s->text, len) == -1)
+	    draft_write(in->draft, s->text, len) == -1)
 		in->error = errno;
 }
 
@@ -598,7 +600,7 @@ log_accepted(struct session *s, const struct incoming *in)
 	for (size_t i = 0; i < in->n; i++)
 		log_info("accepted id=%s domain=%s client=[%s] helo=%s "
 		    "from=<%s> to=<%s> rcpts=%zu bytes=%" PRId64,
-		    spool_draft_id(in->draft, i), in->envelope[i].domain,
+		    draft_id(in->draft, i), in->envelope[i].domain,
 		    s->peer->addr, s->helo, from, plain(to, sizeof(to),
 		    in->envelope[i].rcpt[0].address), in->envelope[i].nrcpt,
 		    in->octets);
@@ -607,7 +609,7 @@ log_accepted(struct session *s, const struct incoming *in)
 static void
 accept_message(struct session *s, struct incoming *in)
 {
-	if (spool_commit(in->draft) == -1) {
+	if (draft_commit(in->draft) == -1) {
 		log_warn("cannot store a message of client=[%s]",
 		    s->peer->addr);
 		s->broken = true;
@@ -618,11 +620,11 @@ accept_message(struct session *s, struct incoming *in)
 	(void)stream_printf(s->io, "250 2.0.0 kept as");
 	for (size_t i = 0; i < in->n && i < 4; i++)
 		(void)stream_printf(s->io, " %s",
-		    spool_draft_id(in->draft, i));
+		    draft_id(in->draft, i));
 	(void)stream_printf(s->io, "\r\n");
 	if (stream_flush(s->io) == -1)
 		log_info("client=[%s] left before it heard that id=%s is kept",
-		    s->peer->addr, spool_draft_id(in->draft, 0));
+		    s->peer->addr, draft_id(in->draft, 0));
 	log_accepted(s, in);
 }
 

@@ -261,7 +261,7 @@ struct fixture {
 	pthread_t thread;
 	struct conf conf;
 	struct sockaddr_in addr;
-	struct spool_message m;
+	struct message m;
 };
 
 static bool

@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "draft.h"
+#include "ledger.h"
+#include "message.h"
+#include "scan.h"
 #include "spool.h"
+#include "sweep.h"
 #include "tap.h"
 
 #define HEADER "Received: by test\r\n"
@@ -80,16 +85,16 @@ add(const char *domain, int nrcpt, char *id)
 {
 	struct envelope e, *list = &e;
 	char base[MSGID_BASE_MAX + 1];
-	struct spool_draft *d;
+	struct draft *d;
 
 	envelope_for(&e, domain, nrcpt);
 	msgid_new(base, "mx2.test");
-	d = spool_begin(sp, &list, 1, base, HEADER);
-	if (d == NULL || spool_write(d, BODY, strlen(BODY)) == -1 ||
-	    spool_commit(d) == -1)
+	d = draft_begin(sp, &list, 1, base, HEADER);
+	if (d == NULL || draft_write(d, BODY, strlen(BODY)) == -1 ||
+	    draft_commit(d) == -1)
 		abort();
-	(void)strlcpy(id, spool_draft_id(d, 0), MSGID_MAX + 1);
-	spool_draft_free(d);
+	(void)strlcpy(id, draft_id(d, 0), MSGID_MAX + 1);
+	draft_free(d);
 	envelope_clear(&e);
 }
 
@@ -126,16 +131,15 @@ files(const char *path)
 	return nfiles;
 }
 
-static enum spool_opened
-open_it(const char *domain, const char *id, bool lock, struct spool_message *m,
+static enum message_opened
+open_it(const char *domain, const char *id, bool lock, struct message *m,
     const char **why)
 {
-	struct spool_entry e;
-	char found[ADDR_DOMAIN_MAX + 1];
+	struct scan_found found;
 
-	if (spool_find(sp, id, found, &e) != 1)
-		return SPOOL_GONE;
-	return spool_message_open(sp, domain, &e, lock, m, why);
+	if (scan_find(sp, id, &found) != 1)
+		return MESSAGE_GONE;
+	return message_open(sp, domain, &found.entry, lock, m, why);
 }
 
 static void
@@ -192,7 +196,7 @@ check_names(void)
 	static const char *const bad[] = { "", ".", "..", "a/b", "../x",
 	    "Example.org", "example.org.", "1.2.3.4", "_x.test", "-a.test" };
 	struct envelope e, *list = &e;
-	struct spool_draft *d;
+	struct draft *d;
 	struct domain dom;
 	char base[MSGID_BASE_MAX + 1];
 
@@ -201,23 +205,23 @@ check_names(void)
 		envelope_for(&e, bad[i], 1);
 		msgid_new(base, "mx2.test");
 		errno = 0;
-		d = spool_begin(sp, &list, 1, base, "");
+		d = draft_begin(sp, &list, 1, base, "");
 		ok(d == NULL && errno == EINVAL, "\"%s\" is no folder",
 		    bad[i]);
 		envelope_clear(&e);
-		ok(spool_scan_open(sp, bad[i], SPOOL_QUEUED) == NULL &&
-		    spool_lock_domain(sp, bad[i]) == -1 &&
-		    spool_domain_load(sp, bad[i], &dom) == -1 &&
-		    spool_domain_save(sp, bad[i], &dom) == -1 &&
-		    spool_outage(sp, bad[i], "down", "") == -1 &&
-		    spool_hold_begin(sp, bad[i], NULL, 0, "") == -1 &&
-		    spool_hold_end(sp, bad[i], NULL) == -1,
+		ok(scan_open(sp, bad[i], SCAN_QUEUED) == NULL &&
+		    ledger_lock(sp, bad[i]) == -1 &&
+		    ledger_load(sp, bad[i], &dom) == -1 &&
+		    ledger_save(sp, bad[i], &dom) == -1 &&
+		    ledger_outage(sp, bad[i], "down", "") == -1 &&
+		    ledger_hold(sp, bad[i], NULL, 0, "") == -1 &&
+		    ledger_release(sp, bad[i], NULL) == -1,
 		    "\"%s\" is no domain", bad[i]);
 	}
 	is_int(files(dir), 1, "nothing but the FIFO is there");
 	envelope_for(&e, "a.test", 1);
-	ok(spool_begin(sp, &list, 1, "nodots", "") == NULL, "no base");
-	ok(spool_begin(sp, &list, 0, "1.a.b", "") == NULL, "no envelope");
+	ok(draft_begin(sp, &list, 1, "nodots", "") == NULL, "no base");
+	ok(draft_begin(sp, &list, 0, "1.a.b", "") == NULL, "no envelope");
 	envelope_clear(&e);
 }
 
@@ -225,8 +229,8 @@ static void
 check_write(void)
 {
 	struct envelope e, *list = &e;
-	struct spool_message m;
-	struct spool_draft *d;
+	struct message m;
+	struct draft *d;
 	char base[MSGID_BASE_MAX + 1], *text, *block;
 	static char big[200000];
 	const char *why;
@@ -235,24 +239,24 @@ check_write(void)
 	fresh();
 	envelope_for(&e, "a.test", 2);
 	msgid_new(base, "mx2.test");
-	d = spool_begin(sp, &list, 1, base, HEADER);
+	d = draft_begin(sp, &list, 1, base, HEADER);
 	if (d == NULL)
 		abort();
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (char)('a' + i % 23);
-	is_int(spool_write(d, "x", 1), 0, "a little");
-	is_int(spool_write(d, big, 65536), 0, "a buffer");
-	is_int(spool_write(d, big, sizeof(big)), 0, "more than that");
-	is_int(spool_write(d, "", 0), 0, "nothing");
-	is_int(spool_draft_size(d), 19 + 1 + 65536 + (int)sizeof(big),
+	is_int(draft_write(d, "x", 1), 0, "a little");
+	is_int(draft_write(d, big, 65536), 0, "a buffer");
+	is_int(draft_write(d, big, sizeof(big)), 0, "more than that");
+	is_int(draft_write(d, "", 0), 0, "nothing");
+	is_int(draft_size(d), 19 + 1 + 65536 + (int)sizeof(big),
 	    "its size so far");
 	is_int(files(in_spool("mail")), 0, "not there yet");
-	is_int(spool_commit(d), 0, "commit");
-	is_int(open_it("a.test", base, true, &m, &why), SPOOL_BUSY,
+	is_int(draft_commit(d), 0, "commit");
+	is_int(open_it("a.test", base, true, &m, &why), MESSAGE_BUSY,
 	    "the writer holds its lock");
-	spool_draft_free(d);
+	draft_free(d);
 	is_int(files(in_spool("tmp")), 0, "no temporary is left");
-	if (!ok(open_it("a.test", base, true, &m, &why) == SPOOL_OPENED,
+	if (!ok(open_it("a.test", base, true, &m, &why) == MESSAGE_OPENED,
 	    "now it is free"))
 		return;
 	is_int(m.entry.folder, SPOOL_NEW, "in new/");
@@ -266,14 +270,14 @@ check_write(void)
 	    memcmp(text + m.offset + 20, big, 65536) == 0 &&
 	    memcmp(text + m.offset + 20 + 65536, big, sizeof(big)) == 0,
 	    "octet for octet");
-	spool_message_close(&m);
+	message_close(&m);
 	free(text);
 	free(block);
 	/* an abort leaves nothing */
 	msgid_new(base, "mx2.test");
-	d = spool_begin(sp, &list, 1, base, HEADER);
-	spool_write(d, big, sizeof(big));
-	spool_abort(d);
+	d = draft_begin(sp, &list, 1, base, HEADER);
+	draft_write(d, big, sizeof(big));
+	draft_abort(d);
 	is_int(files(in_spool("mail")), 1, "an abort leaves nothing");
 	is_int(files(in_spool("tmp")), 0, "in tmp/ neither");
 	envelope_clear(&e);
@@ -284,8 +288,8 @@ static void
 check_two(void)
 {
 	struct envelope a, b, *list[2] = { &a, &b };
-	struct spool_message m;
-	struct spool_draft *d;
+	struct message m;
+	struct draft *d;
 	char base[MSGID_BASE_MAX + 1];
 	const char *why;
 
@@ -293,36 +297,36 @@ check_two(void)
 	envelope_for(&a, "a.test", 1);
 	envelope_for(&b, "b.test", 3);
 	msgid_new(base, "mx2.test");
-	d = spool_begin(sp, list, 2, base, HEADER);
-	spool_write(d, BODY, strlen(BODY));
-	is_int(spool_commit(d), 0, "two files");
-	ok(strcmp(spool_draft_id(d, 0), spool_draft_id(d, 1)) != 0,
+	d = draft_begin(sp, list, 2, base, HEADER);
+	draft_write(d, BODY, strlen(BODY));
+	is_int(draft_commit(d), 0, "two files");
+	ok(strcmp(draft_id(d, 0), draft_id(d, 1)) != 0,
 	    "each with its id");
 	for (int i = 0; i < 2; i++) {
 		char id[MSGID_MAX + 1];
-		struct spool_entry e;
-		char domain[ADDR_DOMAIN_MAX + 1], text[100] = "";
+		struct scan_found f;
+		char text[100] = "";
 
-		(void)strlcpy(id, spool_draft_id(d, (size_t)i), sizeof(id));
-		ok(spool_find(sp, id, domain, &e) == 1 &&
-		    strcmp(domain, list[i]->domain) == 0, "in its folder");
-		is_int(spool_message_open(sp, domain, &e, false, &m, &why),
-		    SPOOL_OPENED, "opens");
+		(void)strlcpy(id, draft_id(d, (size_t)i), sizeof(id));
+		ok(scan_find(sp, id, &f) == 1 &&
+		    strcmp(f.domain, list[i]->domain) == 0, "in its folder");
+		is_int(message_open(sp, f.domain, &f.entry, false, &m, &why),
+		    MESSAGE_OPENED, "opens");
 		is_int(m.envelope.nrcpt, i == 0 ? 1 : 3, "its recipients");
 		is_int(pread(m.fd, text, sizeof(text) - 1, m.offset),
 		    (int)strlen(HEADER BODY), "as long");
 		is_str(text, HEADER BODY, "the same text");
-		spool_message_close(&m);
+		message_close(&m);
 	}
-	spool_draft_free(d);
+	draft_free(d);
 	/* the second one's folder is a file */
 	fresh();
 	close(open(in_spool("mail/b.test"), O_CREAT | O_WRONLY, 0600));
 	msgid_new(base, "mx2.test");
-	d = spool_begin(sp, list, 2, base, HEADER);
-	spool_write(d, BODY, strlen(BODY));
-	is_int(spool_commit(d), -1, "one place is missing");
-	spool_abort(d);
+	d = draft_begin(sp, list, 2, base, HEADER);
+	draft_write(d, BODY, strlen(BODY));
+	is_int(draft_commit(d), -1, "one place is missing");
+	draft_abort(d);
 	is_int(files(in_spool("mail/a.test")), 0, "so there is none");
 	is_int(files(in_spool("tmp")), 0, "and no temporary");
 	/* the second one's folder leads elsewhere */
@@ -330,10 +334,10 @@ check_two(void)
 	mkdir(in_spool("mail/b.test"), 0700);
 	(void)!symlink("/tmp", in_spool("mail/b.test/new"));
 	msgid_new(base, "mx2.test");
-	d = spool_begin(sp, list, 2, base, HEADER);
-	spool_write(d, BODY, strlen(BODY));
-	is_int(spool_commit(d), -1, "no folder is a symbolic link");
-	spool_abort(d);
+	d = draft_begin(sp, list, 2, base, HEADER);
+	draft_write(d, BODY, strlen(BODY));
+	is_int(draft_commit(d), -1, "no folder is a symbolic link");
+	draft_abort(d);
 	is_int(files(in_spool("mail/a.test")), 0, "so there is none");
 	envelope_clear(&a);
 	envelope_clear(&b);
@@ -343,29 +347,29 @@ static void
 check_lock(void)
 {
 	char id[MSGID_MAX + 1];
-	struct spool_message m;
+	struct message m;
 	const char *why;
 	int status, fd;
 	pid_t pid;
 
 	fresh();
 	add("a.test", 1, id);
-	is_int(open_it("a.test", id, true, &m, &why), SPOOL_OPENED, "ours");
-	fd = spool_lock_domain(sp, "a.test");
+	is_int(open_it("a.test", id, true, &m, &why), MESSAGE_OPENED, "ours");
+	fd = ledger_lock(sp, "a.test");
 	ok(fd != -1, "the domain too");
 	fflush(stdout);
 	if ((pid = fork()) == 0) {
-		struct spool_message n;
+		struct message n;
 		char error[512];
 		struct spool *s = spool_open(dir, error);
 		int result = 0;
 
 		sp = s;
-		if (open_it("a.test", id, true, &n, &why) != SPOOL_BUSY)
+		if (open_it("a.test", id, true, &n, &why) != MESSAGE_BUSY)
 			result |= 1;
-		if (open_it("a.test", id, false, &n, &why) != SPOOL_OPENED)
+		if (open_it("a.test", id, false, &n, &why) != MESSAGE_OPENED)
 			result |= 2;
-		if (spool_lock_domain(s, "a.test") != -1 ||
+		if (ledger_lock(s, "a.test") != -1 ||
 		    errno != EWOULDBLOCK)
 			result |= 4;
 		_exit(result);
@@ -375,10 +379,10 @@ check_lock(void)
 	    "another process finds it busy, may read it, has not the domain");
 	close(fd);
 	/* removed under lock, while a list has it */
-	is_int(spool_remove(sp, &m), 0, "removed");
-	spool_message_close(&m);
-	is_int(open_it("a.test", id, true, &m, &why), SPOOL_GONE, "gone");
-	is_int(spool_waiting(sp, "a.test"), 0, "nothing waits");
+	is_int(message_remove(sp, &m), 0, "removed");
+	message_close(&m);
+	is_int(open_it("a.test", id, true, &m, &why), MESSAGE_GONE, "gone");
+	is_int(scan_waiting(sp, "a.test"), 0, "nothing waits");
 }
 
 /* A reader renames the file while we hold a list. */
@@ -386,26 +390,27 @@ static void
 check_reader(void)
 {
 	static const char *const flags[] = { ":2,", ":2,S" };
-	char id[MSGID_MAX + 1], domain[ADDR_DOMAIN_MAX + 1];
-	struct spool_message m;
-	struct spool_entry *e, found;
+	char id[MSGID_MAX + 1];
+	struct message m;
+	struct scan_entry *e;
+	struct scan_found found;
 	const char *why;
 	size_t n;
 
 	for (size_t i = 0; i < 2; i++) {
 		fresh();
 		add("a.test", 1, id);
-		if (spool_sorted(sp, "a.test", SPOOL_WAITING, &e, &n) == -1 ||
+		if (scan_sorted(sp, "a.test", SCAN_WAITING, &e, &n) == -1 ||
 		    n != 1)
 			abort();
 		rename(in_spool("mail/a.test/new/%s", id),
 		    in_spool("mail/a.test/cur/%s%s", id, flags[i]));
-		is_int(spool_message_open(sp, "a.test", e, true, &m, &why),
-		    SPOOL_OPENED, "found with %s", flags[i]);
+		is_int(message_open(sp, "a.test", e, true, &m, &why),
+		    MESSAGE_OPENED, "found with %s", flags[i]);
 		is_int(m.entry.folder, SPOOL_CUR, "where it is now");
-		is_int(spool_mark(&m, 0, RCPT_DELIVERED), 0, "marked");
-		is_int(spool_remove(sp, &m), 0, "removed");
-		spool_message_close(&m);
+		is_int(message_mark(&m, 0, RCPT_DELIVERED), 0, "marked");
+		is_int(message_remove(sp, &m), 0, "removed");
+		message_close(&m);
 		is_int(files(in_spool("mail")), 0, "indeed");
 		free(e);
 	}
@@ -413,14 +418,14 @@ check_reader(void)
 	add("a.test", 1, id);
 	rename(in_spool("mail/a.test/new/%s", id),
 	    in_spool("mail/a.test/cur/%s:2,FRS", id));
-	is_int(spool_find(sp, id, domain, &found), 1, "any flags are found");
-	is_str(found.id, id, "its id has none");
-	ok(strstr(found.name, ":2,FRS") != NULL, "its name does");
+	is_int(scan_find(sp, id, &found), 1, "any flags are found");
+	is_str(found.entry.id, id, "its id has none");
+	ok(strstr(found.entry.name, ":2,FRS") != NULL, "its name does");
 	*strchr(id, ',') = '\0';
-	is_int(spool_find(sp, id, domain, &found), 1, "by its base too");
-	is_int(spool_find(sp, "1.M1P1Q1.h", domain, &found), 0, "no other");
-	is_int(spool_find(sp, "../../x", domain, &found), 0, "nor a path");
-	is_int(spool_find(sp, "", domain, &found), 0, "nor nothing");
+	is_int(scan_find(sp, id, &found), 1, "by its base too");
+	is_int(scan_find(sp, "1.M1P1Q1.h", &found), 0, "no other");
+	is_int(scan_find(sp, "../../x", &found), 0, "nor a path");
+	is_int(scan_find(sp, "", &found), 0, "nor nothing");
 }
 
 /* Things put into the queue that are no message, and why not. */
@@ -478,7 +483,7 @@ check_planted(void)
 		{ "domain", "its envelope names another domain" },
 	};
 	char id[MSGID_MAX + 1];
-	struct spool_message m;
+	struct message m;
 	const char *why;
 	struct stat st;
 
@@ -490,12 +495,12 @@ check_planted(void)
 			alarm(5);	/* nothing may block */
 			why = NULL;
 			is_int(open_it("a.test", id, lock, &m, &why),
-			    SPOOL_DAMAGED, "%s, lock %d", cases[i].what,
+			    MESSAGE_DAMAGED, "%s, lock %d", cases[i].what,
 			    lock);
 			alarm(0);
 			is_str(why, cases[i].why, "and why");
 		}
-		is_int(spool_sweep(sp, 0, false, NULL, NULL), 0, "a sweep");
+		is_int(sweep_run(sp, 0, false, NULL, NULL), 0, "a sweep");
 		is_int(lstat(in_spool("mail/a.test/new/%s", id), &st), 0,
 		    "does not touch it");
 	}
@@ -505,7 +510,7 @@ static void
 check_void(void)
 {
 	char id[MSGID_MAX + 1];
-	struct spool_message m;
+	struct message m;
 	const char *why;
 	int fd;
 
@@ -517,10 +522,10 @@ check_void(void)
 		if (torn)
 			(void)!ftruncate(fd, 60);
 		close(fd);
-		is_int(open_it("a.test", id, false, &m, &why), SPOOL_VOIDED,
+		is_int(open_it("a.test", id, false, &m, &why), MESSAGE_VOIDED,
 		    "void, torn %d", torn);
 		is_int(files(in_spool("mail")), 1, "kept by a reader");
-		is_int(open_it("a.test", id, true, &m, &why), SPOOL_VOIDED,
+		is_int(open_it("a.test", id, true, &m, &why), MESSAGE_VOIDED,
 		    "void under lock");
 		is_int(files(in_spool("mail")), 0, "removed");
 	}
@@ -528,9 +533,9 @@ check_void(void)
 	fd = open(in_spool("mail/a.test/new/%s", id), O_RDWR);
 	(void)!pwrite(fd, "V", 1, ENVELOPE_STATE);
 	close(fd);
-	is_int(spool_sweep(sp, 1000, true, NULL, NULL), 0, "a dry sweep");
+	is_int(sweep_run(sp, 1000, true, NULL, NULL), 0, "a dry sweep");
 	is_int(files(in_spool("mail")), 1, "looks only");
-	is_int(spool_sweep(sp, 1000, false, NULL, NULL), 0, "a sweep");
+	is_int(sweep_run(sp, 1000, false, NULL, NULL), 0, "a sweep");
 	is_int(files(in_spool("mail")), 0, "removes void ones of any age");
 }
 
@@ -538,28 +543,28 @@ static void
 check_mark(void)
 {
 	char id[MSGID_MAX + 1], *before, *after;
-	struct spool_message m;
+	struct message m;
 	const char *why;
 	size_t n, k, i, changed = 0;
 
 	fresh();
 	add("a.test", 3, id);
 	before = slurp(in_spool("mail/a.test/new/%s", id), &n);
-	if (open_it("a.test", id, true, &m, &why) != SPOOL_OPENED)
+	if (open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED)
 		abort();
-	is_int(spool_mark(&m, 1, RCPT_FAILED), 0, "marked");
-	is_int(spool_sync(&m), 0, "durably");
+	is_int(message_mark(&m, 1, RCPT_FAILED), 0, "marked");
+	is_int(message_sync(&m), 0, "durably");
 	is_int(m.envelope.rcpt[1].status, RCPT_FAILED, "in memory");
 	after = slurp(in_spool("mail/a.test/new/%s", id), &k);
 	for (i = 0; i < n; i++)
 		changed += before[i] != after[i];
 	ok(n == k && changed == 1, "exactly one octet changed");
 	is_int(after[m.envelope.rcpt[1].where], 'f', "the right one");
-	spool_message_close(&m);
-	is_int(open_it("a.test", id, true, &m, &why), SPOOL_OPENED, "again");
+	message_close(&m);
+	is_int(open_it("a.test", id, true, &m, &why), MESSAGE_OPENED, "again");
 	is_int(m.envelope.rcpt[0].status, RCPT_PENDING, "the first");
 	is_int(m.envelope.rcpt[1].status, RCPT_FAILED, "the second");
-	spool_message_close(&m);
+	message_close(&m);
 	free(before);
 	free(after);
 }
@@ -568,53 +573,53 @@ static void
 check_replies(void)
 {
 	char id[MSGID_MAX + 1], plan[MSGID_MAX + 1], **r, text[901];
-	struct spool_message m;
+	struct message m;
 	const char *why;
 	size_t bad = 0;
 
 	fresh();
 	add("a.test", 200, id);
-	if (open_it("a.test", id, true, &m, &why) != SPOOL_OPENED)
+	if (open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED)
 		abort();
-	r = spool_replies(sp, &m);
+	r = message_replies(sp, &m);
 	ok(r != NULL && r[0][0] == '\0' && r[199][0] == '\0', "none yet");
 	free(r);
-	is_int(spool_report_planned(sp, &m, plan), 0, "no plan");
+	is_int(message_planned(sp, &m, plan), 0, "no plan");
 	is_str(plan, "", "indeed");
-	is_int(spool_reply_add(sp, &m, 1, "450 later"), 0, "a reply");
-	is_int(spool_reply_add(sp, &m, 1, "550 no\nforged\t1"), 0, "another");
-	is_int(spool_reply_add(sp, &m, 10, "451 tab\there"), 0, "of a tenth");
-	is_int(spool_report_plan(sp, &m, "1.a.b 7"), 0, "a plan");
-	is_int(spool_report_plan(sp, &m, "1.a.b 8"), 0, "a better one");
-	r = spool_replies(sp, &m);
+	is_int(message_reply_add(sp, &m, 1, "450 later"), 0, "a reply");
+	is_int(message_reply_add(sp, &m, 1, "550 no\nforged\t1"), 0, "another");
+	is_int(message_reply_add(sp, &m, 10, "451 tab\there"), 0, "of a tenth");
+	is_int(message_plan(sp, &m, "1.a.b 7"), 0, "a plan");
+	is_int(message_plan(sp, &m, "1.a.b 8"), 0, "a better one");
+	r = message_replies(sp, &m);
 	is_str(r[0], "", "of the first none");
 	is_str(r[1], "550 no", "the last one counts, its first line");
 	is_str(r[10], "451 tab\there", "as it was");
 	free(r);
-	is_int(spool_report_planned(sp, &m, plan), 0, "the plan");
+	is_int(message_planned(sp, &m, plan), 0, "the plan");
 	is_str(plan, "1.a.b 8", "is there");
 	/* many and long ones: none is lost, nor is the plan */
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	for (size_t i = 0; i < 200; i++)
-		if (spool_reply_add(sp, &m, i, text) == -1)
+		if (message_reply_add(sp, &m, i, text) == -1)
 			bad++;
 	is_int(bad, 0, "200 long ones");
-	r = spool_replies(sp, &m);
+	r = message_replies(sp, &m);
 	for (size_t i = 0; i < 200; i++)
 		bad += strcmp(r[i], text) != 0;
 	is_int(bad, 0, "are all there");
 	free(r);
-	is_int(spool_report_planned(sp, &m, plan), 0, "and the plan");
+	is_int(message_planned(sp, &m, plan), 0, "and the plan");
 	is_str(plan, "1.a.b 8", "still");
-	spool_message_close(&m);
-	if (open_it("a.test", id, true, &m, &why) != SPOOL_OPENED ||
-	    spool_move(sp, &m, SPOOL_CUR) == -1)
+	message_close(&m);
+	if (open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED ||
+	    message_move(sp, &m, SPOOL_CUR) == -1)
 		abort();
 	is_int(files(in_spool("state/a.test/replies")), 1, "kept in cur/");
-	is_int(spool_remove(sp, &m), 0, "the message goes");
+	is_int(message_remove(sp, &m), 0, "the message goes");
 	is_int(files(in_spool("state/a.test/replies")), 0, "and they");
-	spool_message_close(&m);
+	message_close(&m);
 }
 
 static void
@@ -631,26 +636,26 @@ check_move(void)
 		{ SPOOL_EXPIRED, ".Expired/cur" },
 	};
 	char id[MSGID_MAX + 1];
-	struct spool_message m;
+	struct message m;
 	struct stat st;
 	const char *why;
 	size_t i;
 
 	fresh();
 	add("a.test", 1, id);
-	if (open_it("a.test", id, true, &m, &why) != SPOOL_OPENED)
+	if (open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED)
 		abort();
 	for (i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
-		is_int(spool_move(sp, &m, moves[i].to), 0, "to %s",
+		is_int(message_move(sp, &m, moves[i].to), 0, "to %s",
 		    moves[i].path);
 		is_int(stat(in_spool("mail/a.test/%s/%s:2,", moves[i].path,
 		    id), &st), 0, "is there");
 		is_int(files(in_spool("mail")), 1, "and nowhere else");
 	}
 	is_int(spool_sync_domain(sp, "a.test"), 0, "durably");
-	is_int(spool_waiting(sp, "a.test"), 0, "copies do not wait");
-	spool_message_close(&m);
-	is_int(open_it("a.test", id, true, &m, &why), SPOOL_GONE,
+	is_int(scan_waiting(sp, "a.test"), 0, "copies do not wait");
+	message_close(&m);
+	is_int(open_it("a.test", id, true, &m, &why), MESSAGE_GONE,
 	    "nor are they found");
 }
 
@@ -662,7 +667,7 @@ check_lists(void)
 	    ".Held/cur/2.M1P1Q1.h,S=1:2,", "new/3.M2P1Q0.h,S=1", "new/.dot",
 	    "new/README", "cur/10.M1P1Q1.h:2,", ".Sent/cur/1.M1P1Q1.h,S=1" };
 	char **list, id[MSGID_MAX + 1], all[512] = "";
-	struct spool_entry *e;
+	struct scan_entry *e;
 	size_t n, i;
 
 	fresh();
@@ -685,7 +690,7 @@ check_lists(void)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		close(open(in_spool("mail/a.test/%s", names[i]),
 		    O_CREAT | O_WRONLY, 0600));
-	is_int(spool_sorted(sp, "a.test", SPOOL_QUEUED, &e, &n), 0, "sorted");
+	is_int(scan_sorted(sp, "a.test", SCAN_QUEUED, &e, &n), 0, "sorted");
 	for (i = 0; i < n; i++) {
 		(void)strlcat(all, e[i].id, sizeof(all));
 		(void)strlcat(all, " ", sizeof(all));
@@ -694,12 +699,12 @@ check_lists(void)
 	    "3.M2P1Q0.h,S=1 3.M2P1Q1.h,S=1 10.M1P1Q1.h ",
 	    "oldest first, by number, ids without flags");
 	free(e);
-	is_int(spool_sorted(sp, "none.test", SPOOL_QUEUED, &e, &n), 0,
+	is_int(scan_sorted(sp, "none.test", SCAN_QUEUED, &e, &n), 0,
 	    "a domain without mail");
 	is_int(n, 0, "has none");
 	free(e);
-	is_int(spool_waiting(sp, "none.test"), 0, "nothing waits for it");
-	is_int(spool_waiting(sp, "a.test"), 1, "something for the other");
+	is_int(scan_waiting(sp, "none.test"), 0, "nothing waits for it");
+	is_int(scan_waiting(sp, "a.test"), 1, "something for the other");
 }
 
 static void
@@ -710,25 +715,25 @@ check_domain_files(void)
 	size_t len;
 
 	fresh();
-	is_int(spool_domain_load(sp, "a.test", &d), 0, "nothing known");
+	is_int(ledger_load(sp, "a.test", &d), 0, "nothing known");
 	is_int(d.state, DOMAIN_UNKNOWN, "is unknown");
 	d.state = DOMAIN_DOWN;
 	d.since = 5;
 	(void)snprintf(d.error, sizeof(d.error), "gone");
-	is_int(spool_domain_save(sp, "a.test", &d), 0, "saved");
-	is_int(spool_domain_load(sp, "a.test", &e), 0, "loaded");
+	is_int(ledger_save(sp, "a.test", &d), 0, "saved");
+	is_int(ledger_load(sp, "a.test", &e), 0, "loaded");
 	ok(e.state == DOMAIN_DOWN && strcmp(e.error, "gone") == 0, "the same");
 	is_int(files(in_spool("tmp")), 0, "no temporary is left");
-	is_int(spool_outage(sp, "a.test", "down", "gone"), 0, "an event");
-	is_int(spool_outage(sp, "a.test", "up", ""), 0, "another");
+	is_int(ledger_outage(sp, "a.test", "down", "gone"), 0, "an event");
+	is_int(ledger_outage(sp, "a.test", "up", ""), 0, "another");
 	text = slurp(in_spool("state/a.test/outages"), &len);
 	text[len] = '\0';
 	ok(strstr(text, "Z\tdown\tgone\n") != NULL &&
 	    strstr(text, "Z\tup\t\n") != NULL, "a line each");
 	free(text);
-	is_int(spool_last_run(sp), 0, "never expired");
-	is_int(spool_last_run_set(sp, 1764000000), 0, "now");
-	is_int(spool_last_run(sp), 1764000000, "known");
+	is_int(sweep_last_run(sp), 0, "never expired");
+	is_int(sweep_last_run_set(sp, 1764000000), 0, "now");
+	is_int(sweep_last_run(sp), 1764000000, "known");
 }
 
 static void
@@ -769,6 +774,16 @@ static const struct {
 	{ "1100 hold 1000.b.h for 1000.a.h\n", "1000.a.h", 0 },
 };
 
+static int64_t
+held(const char *domain, const char *id, time_t arrived, time_t now)
+{
+	struct ledger_holds *h = ledger_holds_load(sp, domain);
+	int64_t seconds = ledger_held_seconds(h, id, arrived, now);
+
+	ledger_holds_free(h);
+	return seconds;
+}
+
 static void
 check_holds(void)
 {
@@ -778,7 +793,7 @@ check_holds(void)
 	for (size_t i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
 		fresh();
 		put_holds(holds[i].log);
-		is_int(spool_held_seconds(sp, "a.test", holds[i].id, 1000,
+		is_int(held("a.test", holds[i].id, 1000,
 		    2000), holds[i].want, "hold %zu", i);
 	}
 	/* the log of a busy domain: what is at its end counts as well */
@@ -791,23 +806,23 @@ check_holds(void)
 	}
 	put_holds(log);
 	free(log);
-	is_int(spool_held_seconds(sp, "a.test", "9999.a.h", 1000, 2000), 100,
+	is_int(held("a.test", "9999.a.h", 1000, 2000), 100,
 	    "a long log");
 	fresh();
-	is_int(spool_hold_begin(sp, "a.test", NULL, 2000000000, "moving"), 0,
+	is_int(ledger_hold(sp, "a.test", NULL, 2000000000, "moving"), 0,
 	    "held");
-	is_int(spool_domain_load(sp, "a.test", &d), 0, "known");
+	is_int(ledger_load(sp, "a.test", &d), 0, "known");
 	is_int(d.state, DOMAIN_HELD, "as held");
 	is_int(d.held_until, 2000000000, "until then");
 	is_str(d.why, "moving", "and why");
-	ok(spool_held_seconds(sp, "a.test", "1.a.h", 1000,
+	ok(held("a.test", "1.a.h", 1000,
 	    time(NULL) + 100) >= 99, "its clock stands still");
-	is_int(spool_hold_end(sp, "a.test", NULL), 0, "released");
-	is_int(spool_domain_load(sp, "a.test", &d), 0, "known");
+	is_int(ledger_release(sp, "a.test", NULL), 0, "released");
+	is_int(ledger_load(sp, "a.test", &d), 0, "known");
 	is_int(d.state, DOMAIN_UNKNOWN, "as it was");
-	ok(spool_held_seconds(sp, "a.test", "1.a.h", 1000,
+	ok(held("a.test", "1.a.h", 1000,
 	    time(NULL) + 100) <= 2, "its clock runs again");
-	ok(spool_hold_end(sp, "a.test", NULL) == -1 && errno == ENOENT,
+	ok(ledger_release(sp, "a.test", NULL) == -1 && errno == ENOENT,
 	    "once only");
 }
 
@@ -827,38 +842,38 @@ check_sweep(void)
 {
 	struct timespec old[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
 	char id[MSGID_MAX + 1], gone[MSGID_MAX + 1];
-	struct spool_message m;
+	struct message m;
 	const char *why;
 
 	fresh();
 	add("a.test", 1, id);
 	add("a.test", 1, gone);
-	if (open_it("a.test", id, true, &m, &why) != SPOOL_OPENED ||
-	    spool_reply_add(sp, &m, 0, "450 x") == -1)
+	if (open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED ||
+	    message_reply_add(sp, &m, 0, "450 x") == -1)
 		abort();
-	spool_message_close(&m);
-	if (open_it("a.test", gone, true, &m, &why) != SPOOL_OPENED ||
-	    spool_reply_add(sp, &m, 0, "450 x") == -1)
+	message_close(&m);
+	if (open_it("a.test", gone, true, &m, &why) != MESSAGE_OPENED ||
+	    message_reply_add(sp, &m, 0, "450 x") == -1)
 		abort();
 	unlink(in_spool("mail/a.test/new/%s", gone));
-	spool_message_close(&m);
+	message_close(&m);
 	*strchr(id, ',') = *strchr(gone, ',') = '\0';
 	utimensat(AT_FDCWD, in_spool("state/a.test/replies/%s", id), old, 0);
 	utimensat(AT_FDCWD, in_spool("state/a.test/replies/%s", gone), old, 0);
 	close(open(in_spool("tmp/1.M1P1Q1.h"), O_CREAT | O_WRONLY, 0600));
 	close(open(in_spool("tmp/2.M1P1Q1.h"), O_CREAT | O_WRONLY, 0600));
 	utimensat(AT_FDCWD, in_spool("tmp/1.M1P1Q1.h"), old, 0);
-	is_int(spool_sweep(sp, 3600, true, heard, NULL), 0, "dry");
+	is_int(sweep_run(sp, 3600, true, heard, NULL), 0, "dry");
 	is_int(nheard, 2, "tells of two");
 	is_int(files(in_spool("tmp")) + files(in_spool("state")), 4,
 	    "and removes none");
-	is_int(spool_sweep(sp, 3600, false, heard, NULL), 0, "wet");
+	is_int(sweep_run(sp, 3600, false, heard, NULL), 0, "wet");
 	is_int(files(in_spool("tmp")), 1, "a young temporary stays");
 	is_int(access(in_spool("state/a.test/replies/%s", id), F_OK), 0,
 	    "replies of a message that waits stay");
 	is_int(access(in_spool("state/a.test/replies/%s", gone), F_OK), -1,
 	    "those of one that is gone do not");
-	is_int(spool_sweep(sp, 3600, false, NULL, NULL), 0, "unheard");
+	is_int(sweep_run(sp, 3600, false, NULL, NULL), 0, "unheard");
 }
 
 static void
