@@ -80,6 +80,7 @@ exec 7>&-
 
 python3 -c 'import socket, sys, time
 s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("127.0.0.1", int(sys.argv[1])))
 s.listen()
 time.sleep(60)' $port &
