@@ -196,7 +196,7 @@ is "$(ls "$SPOOL/tmp" | wc -l | tr -d ' ')" 2 "-n sweeps nothing"
 ok "not with a domain" expire a.test
 is "$(ls "$SPOOL/tmp" | wc -l | tr -d ' ')" 2 "nothing is swept"
 is "$(expire -v 2>/dev/null | sort)" \
-"state/a.test/replies/1.M1P1Q1.h: replies of a message that is gone
+"1.M1P1Q1.h: replies of a message that is gone
 1764000000.M1P1Q1.h: a stale temporary" "what is stale is swept"
 is "$(ls "$SPOOL/tmp")" 1764000000.M1P1Q2.h "the young one stays"
 is "$(ls "$SPOOL/state/a.test/replies")" "" "replies of what is gone do not"
