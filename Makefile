@@ -46,6 +46,10 @@ DNS_CFLAGS !=	pkg-config --cflags ldns libidn2
 DNS_LIBS !=	pkg-config --libs ldns libidn2
 # Empty in a release; the tests' sanitizer builds set it.
 EXTRA =
+# For mx-receive alone: where a super-server executes it for each connection,
+# "make STATIC=-static-pie LDLIBS=-lmd" saves a third of its CPU time, at the
+# price of a new build whenever libc or libbsd is mended.
+STATIC =
 
 COMPILE =	$(CC) $(STD) $(WARN) $(HARDEN) $(BSD_CFLAGS) $(DNS_CFLAGS) \
 		$(CPPFLAGS) $(CFLAGS) $(EXTRA)
@@ -70,7 +74,7 @@ lib/libmx.a: $(LIBOBJ)
 # What each program is linked with says what it may do: only those that ask
 # the DNS bring libldns in, and an exec of mx-receive stays cheap.
 bin/mx-receive: bin/mx-receive.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -Ilib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
 bin/mx-queue: bin/mx-queue.c lib/libmx.a
 	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
 bin/mx-expire: bin/mx-expire.c lib/libmx.a

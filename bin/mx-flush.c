@@ -37,7 +37,7 @@ struct flusher {
 	struct spool *spool;
 	struct dns *dns;
 	struct hosts *hosts;
-	bool dry, quiet;
+	bool dry, quiet, verbose;
 	int jobs;
 	char **args;
 	struct job *job;
@@ -193,7 +193,8 @@ work(struct flusher *f, const struct job *job)
 		.progress_arg = &next
 	};
 
-	if (isatty(STDERR_FILENO) && !f->quiet)
+	/* With -v the log's lines are there, and say more. */
+	if (isatty(STDERR_FILENO) && !f->quiet && !f->verbose)
 		args.progress = progress;
 	if (deliver_domain(&args, job->domain, &count) == 0)
 		return count.waiting ? EX_TEMPFAIL : 0;
@@ -331,7 +332,6 @@ main(int argc, char *argv[])
 	struct flusher f = { .dir = CONF_DIR, .jobs = 10 };
 	const char *error;
 	int64_t seconds = 0;
-	bool verbose = false;
 	int ch;
 
 	while ((ch = getopt(argc, argv, "C:j:nqvw:")) != -1) {
@@ -352,7 +352,7 @@ main(int argc, char *argv[])
 			f.quiet = true;
 			break;
 		case 'v':
-			verbose = true;
+			f.verbose = true;
 			break;
 		case 'w':
 			if (!duration_parse(&seconds, optarg) || seconds < 1)
@@ -365,8 +365,8 @@ main(int argc, char *argv[])
 	}
 	f.args = argv + optind;
 	signal(SIGPIPE, SIG_IGN);
-	log_open("mx-flush", verbose || f.dry ? LOG_TARGET_STDERR :
-	    LOG_TARGET_SYSLOG, verbose);
+	log_open("mx-flush", f.verbose || f.dry ? LOG_TARGET_STDERR :
+	    LOG_TARGET_SYSLOG, f.verbose);
 	open_all(&f);
 	if (seconds > 0)
 		stay(&f, seconds);
