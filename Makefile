@@ -5,6 +5,7 @@
 #	make check-postfix	one of them at full length: 1000 messages
 #	make demo		the main job on real mail (sh contrib/demo)
 #	make bench		accept and flush rates beside Postfix
+#	make fuzz		each parser for a minute under libFuzzer
 #	make lint		compilers' warnings as errors, manuals, style
 #	make install		PREFIX, DESTDIR, SBINDIR, MANDIR
 #
@@ -97,6 +98,9 @@ demo:
 bench: all
 	sh tests/bench/run
 
+fuzz:
+	sh tests/fuzz/run
+
 lint: all
 	sh tests/lint
 
@@ -119,4 +123,4 @@ clean:
 	rm -f $(PROGRAMS) lib/*.o lib/libmx.a
 	rm -rf build
 
-.PHONY: all check check-postfix demo bench lint install uninstall clean
+.PHONY: all check check-postfix demo bench lint install uninstall clean fuzz

@@ -142,7 +142,13 @@ parse_hop(struct conf_hop *hop, const char *text)
 static bool
 key_hostname(struct target *t, char **word, int n)
 {
-	return n == 1 && addr_domain(t->conf->hostname, word[0]);
+	char name[ADDR_DOMAIN_MAX + 1];
+
+	/* A client may still be greeted by the name that was there. */
+	if (n != 1 || !addr_domain(name, word[0]))
+		return false;
+	memcpy(t->conf->hostname, name, sizeof(name));
+	return true;
 }
 
 static bool
