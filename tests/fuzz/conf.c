@@ -50,8 +50,8 @@ check_conf(const struct conf *c)
 	check_settings(&c->defaults);
 }
 
-/* As parse_file does it, without a file. */
-static void
+/* As parse_file does it, without a file: is all of it good? */
+static bool
 feed(struct target *t, const char *data, size_t size)
 {
 	char error[CONF_ERROR_MAX], *line, *end;
@@ -62,7 +62,7 @@ feed(struct target *t, const char *data, size_t size)
 		end = memchr(data, '\n', size);
 		n = end != NULL ? (size_t)(end - data) : size;
 		if ((line = malloc(n + 1)) == NULL)
-			return;
+			return false;
 		memcpy(line, data, n);
 		line[n] = '\0';
 		memset(error, 0, sizeof(error));
@@ -74,6 +74,7 @@ feed(struct target *t, const char *data, size_t size)
 		data += n;
 		size -= n;
 	}
+	return good;
 }
 
 int
@@ -82,12 +83,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct conf c;
 	struct settings s;
 	struct target global = { &c, &c.defaults }, domain = { NULL, &s };
+	char name[ADDR_DOMAIN_MAX + 1];
 
 	conf_init(&c);
 	s = c.defaults;
-	feed(&global, (const char *)data, size);
-	check_conf(&c);
-	feed(&domain, (const char *)data, size);
-	check_settings(&s);
+	/* After an error nothing but the host's name is used. */
+	if (feed(&global, (const char *)data, size))
+		check_conf(&c);
+	need(addr_domain(name, c.hostname) && strcmp(name, c.hostname) == 0);
+	if (feed(&domain, (const char *)data, size))
+		check_settings(&s);
 	return 0;
 }
