@@ -47,6 +47,10 @@ open_file(struct spool *sp, struct message *m, bool lock)
 		if (fd != -1 || errno != ENOENT || tries > 0 ||
 		    !scan_find_quickly(sp, m->domain, m->entry.id, &now))
 			return fd;
+		/* Put on hold since: to whoever had it on a list it is gone. */
+		if (now.entry.folder == SPOOL_HELD &&
+		    m->entry.folder != SPOOL_HELD)
+			break;
 		free((char *)m->entry.name);
 		free((char *)m->entry.id);
 		if (!keep_entry(m, &now.entry)) {

@@ -416,6 +416,19 @@ check_reader(void)
 	}
 	fresh();
 	add("a.test", 1, id);
+	if (scan_sorted(sp, "a.test", SCAN_WAITING, &e, &n) == -1 || n != 1 ||
+	    open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED ||
+	    message_move(sp, &m, SPOOL_HELD) == -1)
+		abort();
+	message_close(&m);
+	is_int(message_open(sp, "a.test", e, true, &m, &why), MESSAGE_GONE,
+	    "put on hold while it was listed as waiting: gone");
+	is_int(open_it("a.test", id, true, &m, &why), MESSAGE_OPENED,
+	    "there for who looks among the held");
+	message_close(&m);
+	free(e);
+	fresh();
+	add("a.test", 1, id);
 	rename(in_spool("mail/a.test/new/%s", id),
 	    in_spool("mail/a.test/cur/%s:2,FRS", id));
 	is_int(scan_find(sp, id, &found), 1, "any flags are found");
