@@ -280,10 +280,14 @@ bool
 spool_leads_to(int dir, const char *name, int fd)
 {
 	struct stat there, ours;
+	int saved = errno;
+	bool same;
 
-	return fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	same = fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    fstat(fd, &ours) == 0 && there.st_dev == ours.st_dev &&
 	    there.st_ino == ours.st_ino;
+	errno = saved;
+	return same;
 }
 
 DIR *

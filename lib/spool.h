@@ -94,7 +94,7 @@ int spool_folder_need(struct spool *sp, const char *domain,
 /* A stream of the names in the directory PATH below AT; NULL with errno. */
 DIR *spool_dir(int at, const char *path);
 
-/* Does NAME in DIR lead to the file behind FD? */
+/* Does NAME in DIR lead to the file behind FD?  Keeps errno. */
 bool spool_leads_to(int dir, const char *name, int fd);
 
 /* All of BUF, or -1. */

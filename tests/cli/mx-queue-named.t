@@ -38,5 +38,6 @@ rm "$SPOOL"/mail/*/new/*
 exits 75 "the second link fails" add linkat:error=EDQUOT:when=2
 is "$(files)" 0 "none of it is left"
 exits 75 "the first fails" add linkat:error=EIO:when=1
+like "$(add linkat:error=ENOSPC:when=1 2>&1)" "No space" "it says why"
 is "$(files)" 0 "none of it is left"
 done_testing
