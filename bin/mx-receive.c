@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -105,6 +106,8 @@ main(int argc, char *argv[])
 	if (!listener_is(STDIN_FILENO))
 		return answer(&r);
 	if (answer == serve) {
+		/* Once, or each child would read the zone for its dates. */
+		tzset();
 		listener_run(&r.conf, STDIN_FILENO, serve, &r);
 		log_warn("the listening socket is broken");
 	}
