@@ -120,21 +120,22 @@ envelope_add(struct envelope *e, const char *address, const char *params)
 }
 
 /* A field is left out where there is nothing to say. */
-static void
+static bool
 field(FILE *f, const char *name, const char *value)
 {
-	if (*value != '\0' && is_clean(value))
-		fprintf(f, "%s: %s\r\n", name, value);
+	return *value == '\0' || !is_clean(value) ||
+	    fprintf(f, "%s: %s\r\n", name, value) > 0;
 }
 
-static void
+static bool
 path(FILE *f, const char *name, const char *address, const char *params)
 {
-	fprintf(f, "%s<%s>%s%s\r\n", name, address, *params != '\0' ? " " : "",
-	    params);
+	return fprintf(f, "%s<%s>%s%s\r\n", name, address,
+	    *params != '\0' ? " " : "", params) > 0;
 }
 
-static void
+/* Each is looked at: glibc's open_memstream(3) keeps no error for fclose. */
+static bool
 print_fields(struct envelope *e, FILE *f)
 {
 	char date[HEADER_DATE_MAX];
@@ -142,22 +143,25 @@ print_fields(struct envelope *e, FILE *f)
 	long where;
 
 	header_rfc3339(date, e->arrived);
-	fputs(FIRST, f);
-	fprintf(f, "Mx-Arrived: %lld %s\r\n", (long long)e->arrived, date);
-	field(f, "Mx-Domain", e->domain);
-	field(f, "Mx-Client", e->client_addr);
-	field(f, "Mx-Client-Name", e->client_name);
-	field(f, "Mx-Helo", e->helo);
-	field(f, "Mx-Protocol", e->protocol);
-	field(f, "Mx-Tls", e->tls);
-	path(f, "Mx-Sender: ", e->sender, e->params);
+	if (fputs(FIRST, f) == EOF ||
+	    fprintf(f, "Mx-Arrived: %lld %s\r\n", (long long)e->arrived,
+	    date) < 0 ||
+	    !field(f, "Mx-Domain", e->domain) ||
+	    !field(f, "Mx-Client", e->client_addr) ||
+	    !field(f, "Mx-Client-Name", e->client_name) ||
+	    !field(f, "Mx-Helo", e->helo) ||
+	    !field(f, "Mx-Protocol", e->protocol) ||
+	    !field(f, "Mx-Tls", e->tls) ||
+	    !path(f, "Mx-Sender: ", e->sender, e->params))
+		return false;
 	for (size_t i = 0; i < e->nrcpt; i++) {
 		where = ftell(f);
 		e->rcpt[i].where = (size_t)where + sizeof(rcpt) - 1;
-		fprintf(f, "%s%c ", rcpt, e->rcpt[i].status);
-		path(f, "", e->rcpt[i].address, e->rcpt[i].params);
+		if (fprintf(f, "%s%c ", rcpt, e->rcpt[i].status) < 0 ||
+		    !path(f, "", e->rcpt[i].address, e->rcpt[i].params))
+			return false;
 	}
-	fputs("Mx-End: 1\r\n", f);
+	return fputs("Mx-End: 1\r\n", f) != EOF;
 }
 
 char *
@@ -165,13 +169,14 @@ envelope_print(struct envelope *e, size_t *len)
 {
 	char *buf = NULL, digits[9];
 	size_t size = 0;
+	bool good;
 	FILE *f;
 	int n;
 
 	if ((f = open_memstream(&buf, &size)) == NULL)
 		return NULL;
-	print_fields(e, f);
-	if (fclose(f) != 0 || size > ENVELOPE_MAX) {
+	good = print_fields(e, f);
+	if (fclose(f) != 0 || !good || size > ENVELOPE_MAX) {
 		free(buf);
 		return NULL;
 	}

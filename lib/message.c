@@ -339,6 +339,7 @@ set_reply(struct spool *sp, const struct message *m, const char *key,
 {
 	char name[SPOOL_NAME_SIZE], *old, *text = NULL;
 	size_t size = 0, keylen = strlen(key), n;
+	bool good = true;
 	int result = -1;
 	FILE *f;
 
@@ -350,10 +351,11 @@ set_reply(struct spool *sp, const struct message *m, const char *key,
 		n = strcspn(p, "\n");
 		n += p[n] == '\n';
 		if (strncmp(p, key, keylen) != 0 || p[keylen] != '\t')
-			fwrite(p, 1, n, f);
+			good = good && fwrite(p, 1, n, f) == n;
 	}
-	fprintf(f, "%s\t%.*s\n", key, (int)strcspn(value, "\n"), value);
-	if (fclose(f) != 0)
+	good = good && fprintf(f, "%s\t%.*s\n", key,
+	    (int)strcspn(value, "\n"), value) > 0;
+	if (fclose(f) != 0 || !good)
 		goto out;
 	reply_name(name, m);
 	result = strcmp(old, text) == 0 ? 0 :

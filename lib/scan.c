@@ -136,8 +136,10 @@ gather(struct scan *scan, FILE *f, size_t *n)
 	int got;
 
 	for (*n = 0; (got = scan_next(scan, &e)) == 1; ++*n) {
-		fwrite(&e, sizeof(e), 1, f);
-		fwrite(e.name, 1, strlen(e.name) + 1, f);
+		/* glibc's open_memstream(3) keeps no error for fclose. */
+		if (fwrite(&e, sizeof(e), 1, f) != 1 ||
+		    fwrite(e.name, strlen(e.name) + 1, 1, f) != 1)
+			return -1;
 	}
 	return got;
 }

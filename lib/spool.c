@@ -323,7 +323,9 @@ pack_names(DIR *dir)
 	while ((errno = 0, e = readdir(dir)) != NULL)
 		if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) &&
 		    spool_check_domain(e->d_name) == 0) {
-			fwrite(e->d_name, 1, strlen(e->d_name) + 1, f);
+			if (fwrite(e->d_name, strlen(e->d_name) + 1, 1, f) !=
+			    1)
+				break;	/* errno is set: out of memory */
 			n++;
 		}
 	if (errno != 0) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/resource.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "envelope.h"
 #include "tap.h"
@@ -381,11 +383,61 @@ static const struct {
 	{ "X=12345", "X", NULL, 5 },
 };
 
+#ifndef __SANITIZE_ADDRESS__
+/* The whole block or none, whenever memory ends. */
+static void
+check_memory(void)
+{
+	struct rlimit old, limit;
+	struct envelope e, back;
+	size_t len, need, pages = 0, none = 0, whole = 0, torn = 0;
+	const char *why;
+	char *text;
+	FILE *f;
+
+	fill(&e);
+	for (size_t i = 0; i < 20000; i++)
+		if (envelope_add(&e, "somebody@example.org", "") == -1)
+			abort();
+	if ((f = fopen("/proc/self/statm", "r")) == NULL ||
+	    fscanf(f, "%zu", &pages) != 1 || getrlimit(RLIMIT_AS, &old) == -1)
+		abort();
+	fclose(f);
+	limit = old;
+	for (size_t i = 0; i < 64; i++) {
+		limit.rlim_cur = pages * (size_t)getpagesize() + i * 65536;
+		if (setrlimit(RLIMIT_AS, &limit) == -1)
+			abort();
+		text = envelope_print(&e, &len);
+		if (setrlimit(RLIMIT_AS, &old) == -1)
+			abort();
+		if (text == NULL)
+			none++;
+		else if (envelope_parse(&back, text, len, &need, &why) == 0 &&
+		    back.nrcpt == e.nrcpt)
+			whole++;
+		else
+			torn++;
+		if (text != NULL)
+			envelope_clear(&back);
+		free(text);
+	}
+	ok(none > 0 && whole > 0, "memory ends: %zu none, %zu whole", none,
+	    whole);
+	is_int(torn, 0, "and none is torn");
+	envelope_clear(&e);
+}
+#endif
+
 int
 main(void)
 {
 	char value[32];
 
+#ifndef __SANITIZE_ADDRESS__
+	/* First, as long as nothing was freed that could be used again. */
+	check_memory();
+#endif
 	check_sample();
 	check_cuts();
 	check_flips();
