@@ -334,6 +334,28 @@ wait_on(struct flush *f, struct message *m)
 		log_warn("%s: cannot mark as tried", m->entry.id);
 }
 
+/*
+ * What settle() left to the removal that failed: without the marks each run
+ * would deliver the message again.
+ */
+static void
+mark_delivered(struct message *m)
+{
+	struct recipient *r = m->envelope.rcpt;
+	size_t i;
+
+	for (i = 0; i < m->envelope.nrcpt; i++) {
+		if (r[i].status != RCPT_DELIVERED)
+			continue;
+		r[i].status = RCPT_PENDING;
+		if (message_mark(m, i, RCPT_DELIVERED) == -1)
+			break;
+	}
+	if (i < m->envelope.nrcpt || message_sync(m) == -1)
+		log_warn("%s: cannot mark recipients; possible duplicate",
+		    m->entry.id);
+}
+
 /* Nobody pending and nobody to tell: out of the queue. */
 static void
 let_go(struct flush *f, struct message *m)
@@ -349,8 +371,8 @@ let_go(struct flush *f, struct message *m)
 	else
 		error = message_remove(f->args->spool, m);
 	if (error == -1) {
-		log_warn("%s: cannot leave the queue; possible duplicate",
-		    m->entry.id);
+		log_warn("%s: cannot leave the queue", m->entry.id);
+		mark_delivered(m);
 		f->count->deferred++;
 		return;
 	}
