@@ -176,6 +176,7 @@ try_address(struct flush *f, const struct route_addr *a)
 	enum hosts_answer known;
 	char error[ERROR_MAX];
 
+	f->ourselves = false;
 	peer_print(f->peer, f->route.host[a->host].name, &a->addr);
 	known = hosts_ask(f->args->hosts, sa);
 	if (known == HOSTS_DEAD) {

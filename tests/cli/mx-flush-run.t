@@ -11,6 +11,8 @@ need python3 flock
 mkdir "$T/primary"
 cat >"$T/table" <<'END'
 good
+us GREET=220 mx2.backup.test
+mute GREET=?
 down GREET=554 5.3.2 never
 refuse RCPT=550 5.1.1 no such\x07user
 hundred MAIL=ok;MAIL=ok;MAIL=421 enough;MAIL=ok
@@ -110,6 +112,14 @@ like "$(state a.test route)" "^127.0.0.1 \[127.0.0.1\]:[0-9]+$" "state: route"
 like "$(state a.test ehlo)" "^SIZE 50000000;8BITMIME;PIPELINING" "state: EHLO"
 is "$(cut -f 2 "$SPOOL/state/a.test/outages" | tr '\n' ' ')" "down up " \
     "a line a change in outages"
+
+fresh
+mkdomain a.test "$(route us) 127.0.0.1:$(cat "$T/primary/down.port")"
+mkdomain b.test "$(route down)"
+add one@a.test one >/dev/null
+add one@b.test one >/dev/null
+flush -j 1 b.test a.test
+is "$(state a.test state)" down "ourselves, and a host known to be dead: down"
 
 ### No route: unroutable, then the last one that worked
 
