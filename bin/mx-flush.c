@@ -27,8 +27,9 @@
 
 struct job {
 	char domain[ADDR_DOMAIN_MAX + 1];
-	const char **id;	/* NULL: all of the domain */
+	const char **id;
 	size_t nid;
+	bool whole;		/* not only its ids */
 };
 
 struct flusher {
@@ -115,7 +116,7 @@ jobs_from_args(struct flusher *f)
 			if (!addr_domain(domain, *arg))
 				errx(EX_USAGE, "%s: neither a domain nor an id",
 				    *arg);
-			(void)job_get(f, domain);
+			job_get(f, domain)->whole = true;
 			continue;
 		}
 		found = scan_find(f->spool, *arg, &where);
@@ -149,7 +150,7 @@ jobs_from_spool(struct flusher *f)
 	for (i = 0; i < n; i++)
 		if (strlcpy(f->job[f->njob].domain, domains[i],
 		    sizeof(f->job->domain)) < sizeof(f->job->domain))
-			f->njob++;
+			f->job[f->njob++].whole = true;
 	free(domains);
 }
 
@@ -189,7 +190,8 @@ work(struct flusher *f, const struct job *job)
 	int64_t next = 0;
 	struct deliver_args args = {
 		.conf = &f->conf, .spool = f->spool, .dns = f->dns,
-		.hosts = f->hosts, .dry = f->dry, .ids = job->id,
+		.hosts = f->hosts, .dry = f->dry,
+		.ids = job->whole ? NULL : job->id,
 		.progress_arg = &next
 	};
 

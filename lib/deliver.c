@@ -799,6 +799,25 @@ flush_domain(struct flush *f)
 	return 0;
 }
 
+/* Does anything wait of what was asked for?  1, 0, or -1 with errno. */
+static int
+is_waiting(const struct deliver_args *args, const char *domain)
+{
+	const char *const *id = args->ids;
+	struct scan_found found;
+	int waiting;
+
+	if (id == NULL)
+		return scan_waiting(args->spool, domain);
+	for (; *id != NULL; id++) {
+		waiting = scan_find_in(args->spool, domain, *id, &found);
+		if (waiting == -1 || (waiting == 1 &&
+		    ((1 << found.entry.folder) & SCAN_WAITING) != 0))
+			return waiting;
+	}
+	return 0;
+}
+
 int
 deliver_domain(const struct deliver_args *args, const char *domain,
     struct deliver_count *count)
@@ -830,7 +849,7 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	}
 	result = flush_domain(f);
 	hang_up(f);
-	waiting = scan_waiting(args->spool, domain);
+	waiting = is_waiting(args, domain);
 	count->waiting = waiting != 0;
 out:
 	if (result == -1 || waiting == -1)

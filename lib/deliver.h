@@ -35,7 +35,7 @@ struct deliver_count {
 	size_t deferred;	/* messages that still wait */
 	size_t unread;		/* could not be opened or parsed: kept */
 	bool busy;		/* another flusher has the domain */
-	bool waiting;		/* something waits after the run */
+	bool waiting;		/* something asked for waits after the run */
 };
 
 /*

@@ -209,11 +209,15 @@ mkdomain b.test "$(route good)"
 one=$(add one@a.test one)
 two=$(add two@a.test two)
 add three@b.test three >/dev/null
-flush "${one%%,*}"
+exits 0 "one id, which goes" flush "${one%%,*}"
 is "$(waiting a.test) $(ls "$SPOOL/mail/a.test/new")" "1 $two" "only one id"
 is "$(waiting b.test)" 1 "and not the other domain"
 flush b.test
 is "$(waiting a.test) $(waiting b.test)" "1 0" "only one domain"
+one=$(add one@b.test one)
+add two@b.test two >/dev/null
+flush "$one" b.test
+is "$(waiting b.test)" 0 "an id and its domain: the whole domain"
 
 ### -n
 
@@ -232,6 +236,7 @@ is "$(arrived good)" "$count" "-n sends nothing"
 cleanup_pid $!
 until_ok 3 sh -c "! flock -n '$SPOOL/mail/a.test/new/$two' true"
 exits 75 "a message in another's hand" flush
+exits 75 "and that one alone" flush "$two"
 is "$(waiting a.test)" 1 "a message in another's hand stays"
 stop $!
 "$BIN/mx-queue" -C "$CONF" hold a.test
