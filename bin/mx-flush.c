@@ -222,6 +222,9 @@ reap(struct flusher *f, int *running)
 		err(1, "wait");
 	}
 	(*running)--;
+	if (WIFSIGNALED(status))
+		warnx("a worker was ended by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
 	worsen(f, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/../tap.sh"
 
-need python3 flock
+need python3 flock pgrep
 
 mkdir "$T/primary"
 cat >"$T/table" <<'END'
@@ -263,6 +263,40 @@ is "$(ls "$SPOOL/mail/c.test/.Sent/cur" | wc -l)" 1 "keep: a copy of a success"
 is "$(find "$SPOOL/mail/elsewhere.test" -type f | wc -l)" 1 "one report of two"
 like "$("$BIN/mx-queue" -C "$CONF" show "$id")" \
     '550 5.1.1 no such\\+auser' "the reply is shown, made plain"
+
+# Nothing can be filed: what was delivered is not delivered again.
+fresh
+mkdomain a.test "$(route good)" "keep 3d"
+count=$(arrived good)
+add a@a.test one >/dev/null
+echo "in the way" >"$SPOOL/mail/a.test/.Sent"
+flush
+exits 75 "the copy cannot be filed" flush
+is "$(arrived good) $(waiting a.test)" "$((count + 1)) 1" \
+    "the copy cannot be filed: it waits, delivered once"
+rm "$SPOOL/mail/a.test/.Sent"
+exits 0 "then it can" flush
+is "$(arrived good) $(ls "$SPOOL/mail/a.test/.Sent/cur" | wc -l)" \
+    "$((count + 1)) 1" "then it can: a copy, still delivered once"
+
+### A worker that is killed
+
+fresh
+mkdomain a.test "$(route mute)"
+mkdomain b.test "$(route good)"
+add a@a.test one >/dev/null
+add a@b.test one >/dev/null
+before=$(grep -c '^connection' "$T/primary/mute.log")
+"$BIN/mx-flush" -C "$CONF" -j 1 2>"$T/said" &
+pid=$!
+cleanup_pid $pid
+until_ok 5 sh -c \
+    "[ \"\$(grep -c '^connection' '$T/primary/mute.log')\" -gt $before ]"
+kill -ABRT "$(pgrep -P $pid)"
+wait $pid
+is "$?" 1 "a worker that is killed: exit 1"
+like "$(cat "$T/said")" "ended by signal 6" "a worker that is killed: told"
+is "$(waiting a.test) $(waiting b.test)" "1 0" "the others go on"
 
 ### Crashed after the mark, before the report; damaged files
 
