@@ -212,6 +212,14 @@ work(struct flusher *f, const struct job *job)
 }
 
 static void
+die_with_parent(void)
+{
+#ifdef __linux__
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+}
+
+static void
 reap(struct flusher *f, int *running)
 {
 	int status;
@@ -244,9 +252,7 @@ start(struct flusher *f, const struct job *job)
 	else if (pid > 0)
 		return true;
 	else {
-#ifdef __linux__
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-#endif
+		die_with_parent();
 		_exit(work(f, job));
 	}
 	worsen(f, 1);
@@ -296,6 +302,40 @@ doze(int trigger, int64_t seconds)
 		warn("the trigger");
 }
 
+/*
+ * A run in a process of its own, awaited for SECONDS at most: one domain that
+ * is slow must not keep the others from being tried.  True if it has ended.
+ */
+static bool
+run_apart(struct flusher *f, int64_t seconds)
+{
+	int64_t deadline = deadline_in(seconds * 1000);
+	struct pollfd pfd = { .events = POLLIN };
+	int end[2], status, n;
+	pid_t pid;
+
+	if (pipe(end) == -1 || (pid = fork()) == -1)
+		err(1, NULL);
+	if (pid == 0) {
+		die_with_parent();
+		run(f);
+		_exit(f->status);
+	}
+	close(end[1]);
+	/* Nobody writes: it ends when the run's last process does. */
+	pfd.fd = end[0];
+	while ((n = poll(&pfd, 1, deadline_left(deadline))) == -1 &&
+	    errno == EINTR)
+		continue;
+	close(end[0]);
+	if (n == 1 && waitpid(pid, &status, 0) == pid &&
+	    WIFEXITED(status) && WEXITSTATUS(status) == EX_USAGE)
+		exit(EX_USAGE);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		continue;
+	return n == 1;
+}
+
 static void
 open_all(struct flusher *f)
 {
@@ -321,8 +361,8 @@ stay(struct flusher *f, int64_t seconds)
 	if (trigger == -1)
 		warn("no trigger; running by the clock alone");
 	for (;;) {
-		run(f);
-		doze(trigger, seconds);
+		if (run_apart(f, seconds))
+			doze(trigger, seconds);
 		/* What was good yesterday is better than nothing. */
 		if (conf_load(&conf, f->dir, error) == -1)
 			warnx("%s", error);

@@ -362,5 +362,23 @@ add a@a.test one >/dev/null
 ok "or it looks every second" until_ok 5 sh -c \
     "[ \"\$(find '$SPOOL/mail/a.test' -type f | wc -l)\" = 0 ]"
 stop $pid
+mkdomain a.test "$(route good)" "rate 1/s"
+mkdomain b.test "$(route good)"
+for n in 1 2 3 4 5 6 7 8; do
+	add "$n@a.test" "$n" >/dev/null
+done
+"$BIN/mx-flush" -C "$CONF" -w 1 2>"$T/stay" &
+pid=$!
+cleanup_pid $pid
+sleep 0.5
+add b@b.test one >/dev/null
+ok "a slow domain does not hold the others up" until_ok 4 sh -c \
+    "[ \"\$(find '$SPOOL/mail/b.test' -type f | wc -l)\" = 0 ]"
+ok "while it goes on" test "$(waiting a.test)" -gt 0
+stop $pid
+left=$(waiting a.test)
+sleep 1.2
+is "$(waiting a.test)" "$left" "and ends with mx-flush itself"
+is "$(cat "$T/stay")" "" "all in silence"
 
 done_testing
