@@ -13,7 +13,7 @@ reply_init(struct reply *r)
 	r->text[0] = '\0';
 }
 
-/* Three digits, the first 2 to 5, the second 0 to 5 (RFC 5321 4.2). */
+/* Three digits, the first 2 to 5 (RFC 5321 4.2). */
 static int
 code_of(const char *line, size_t len)
 {
