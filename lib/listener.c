@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -103,6 +104,9 @@ child(int listening, int fd, int (*serve)(void *arg), void *arg)
 {
 	if (dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
 		_exit(1);
+	/* inetd "wait": the listening socket is fd 2 too. */
+	if (listener_is(STDERR_FILENO) && dup2(fd, STDERR_FILENO) == -1)
+		_exit(1);
 	if (fd > STDERR_FILENO)
 		close(fd);
 	if (listening > STDERR_FILENO)
@@ -160,18 +164,21 @@ listener_run(const struct conf *conf, int fd, int (*serve)(void *arg),
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	struct client client;
 	socklen_t len;
-	int conn;
+	int conn, flags;
 
 	l.session = calloc((size_t)conf->max_sessions, sizeof(*l.session));
 	if (l.session == NULL)
 		return;
+	/* Several processes may share the socket: never block in it. */
+	flags = fcntl(fd, F_GETFL);
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		log_warn("the listening socket may block");
 	for (;;) {
-		/* Several processes may share the socket: never block in it. */
 		(void)poll(&pfd, 1, l.n > 0 ? REAP : -1);
 		reap(&l);
 		len = sizeof(ss);
 		memset(&ss, 0, sizeof(ss));
-		conn = (pfd.revents & POLLIN) == 0 ? -1 : accept4(fd,
+		conn = pfd.revents == 0 ? -1 : accept4(fd,
 		    (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
 		if (conn == -1) {
 			if (pfd.revents != 0 && !is_passing(errno))

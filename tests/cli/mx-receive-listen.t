@@ -73,4 +73,28 @@ stop $pid
 not_ok "SIGTERM ends it" tap_listens tcp "$port"
 unlike "$(cat "$T/log")" 'Sanitizer|runtime error' "no sanitizer speaks"
 
+# As inetd's "wait" hands it over: the socket is fd 0, 1 and 2.
+cat >"$T/wait" <<'END'
+import os, socket, subprocess, sys
+s = socket.create_server(('127.0.0.1', 0))
+p = subprocess.Popen(sys.argv[1:], stdin=s, stdout=s, stderr=s)
+try:
+    c = socket.create_connection(s.getsockname())
+    c.settimeout(10)
+    c.recv(1)
+    child = open('/proc/%d/task/%d/children' % (p.pid, p.pid)).read().strip()
+    ours = os.readlink('/proc/self/fd/%d' % s.fileno())
+    held = [f for f in os.listdir('/proc/%s/fd' % child)
+            if os.readlink('/proc/%s/fd/%s' % (child, f)) == ours]
+    print('held', *held)
+    c.close()
+    s.shutdown(socket.SHUT_RDWR)
+    print('exit', p.wait(10))
+finally:
+    p.kill()
+END
+got=$(python3 "$T/wait" "$BIN/mx-receive" -C "$CONF" 2>&1)
+like "$got" '^held *$' "no child holds the listening socket"
+like "$got" '^exit 71$' "a broken listening socket ends it"
+
 done_testing
