@@ -68,6 +68,7 @@
 #define COMMAND_MAX	1022	/* RFC 5321 asks for 510, plus extensions */
 #define ERRORS_MAX	20
 #define HOPS_MAX	100	/* RFC 5321 6.3 */
+#define DOMAINS_MAX	100	/* of a message: each is a copy, and two fds */
 #define PROGRESS	1024	/* octets that earn a new deadline in DATA */
 
 struct transaction {
@@ -78,6 +79,7 @@ struct transaction {
 		struct addr *addr;
 		size_t n;
 	} rcpt;
+	size_t domains;		/* of rcpt */
 };
 
 struct session {
@@ -147,6 +149,15 @@ tx_has(const struct transaction *tx, const struct addr *a)
 }
 
 static bool
+tx_has_domain(const struct transaction *tx, const char *domain)
+{
+	for (size_t i = 0; i < tx->rcpt.n; i++)
+		if (strcmp(tx->rcpt.addr[i].domain, domain) == 0)
+			return true;
+	return false;
+}
+
+static bool
 tx_add(struct transaction *tx, const struct addr *a)
 {
 	struct addr *grown;
@@ -159,6 +170,7 @@ tx_add(struct transaction *tx, const struct addr *a)
 			return false;
 		tx->rcpt.addr = grown;
 	}
+	tx->domains += !tx_has_domain(tx, a->domain);
 	tx->rcpt.addr[tx->rcpt.n++] = *a;
 	return true;
 }
@@ -407,7 +419,9 @@ cmd_rcpt(struct session *s, char *arg)
 	}
 	if (tx_has(&s->tx, &a))
 		answer(s, R_RECIPIENT);
-	else if (s->tx.rcpt.n >= (size_t)s->conf->max_recipients)
+	else if (s->tx.rcpt.n >= (size_t)s->conf->max_recipients ||
+	    (s->tx.domains >= DOMAINS_MAX &&
+	    !tx_has_domain(&s->tx, a.domain)))
 		answer(s, R_TOO_MANY);
 	else
 		answer(s, tx_add(&s->tx, &a) ? R_RECIPIENT : R_TROUBLE);
