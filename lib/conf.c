@@ -208,9 +208,11 @@ key_source(struct target *t, char **word, int n)
 static bool
 key_postmaster(struct target *t, char **word, int n)
 {
+	char domain[ADDR_DOMAIN_MAX + 1];
 	struct addr a;
 
 	t->conf->postmaster_set = n == 1 && addr_parse_mailbox(&a, word[0]) &&
+	    !a.utf8 && addr_domain(domain, a.domain) &&
 	    strlcpy(t->conf->postmaster, a.text,
 	    sizeof(t->conf->postmaster)) < sizeof(t->conf->postmaster);
 	return t->conf->postmaster_set;

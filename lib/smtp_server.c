@@ -104,12 +104,10 @@ struct session {
 static void
 answer(struct session *s, const char *text)
 {
-	char verb[128];
-
 	if (text[0] == '5') {
 		s->errors++;
 		log_debug("refused client=[%s] reply=\"%s\"", s->peer->addr,
-		    plain(verb, sizeof(verb), text));
+		    text);
 	}
 	(void)stream_printf(s->io, "%s\r\n", text);
 }
@@ -233,8 +231,7 @@ check_size(struct session *s, const char *value)
 	}
 	if (s->conf->max_size > 0 && size > s->conf->max_size)
 		return R_TOO_BIG;
-	/* A declared size is a hint; asking for room never costs one. */
-	if (spool_space(s->spool, size < INT64_MAX / 4 ? size : 0) == -1)
+	if (spool_space(s->spool, size) == -1)
 		return storage_answer(errno);
 	return NULL;
 }

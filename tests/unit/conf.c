@@ -93,6 +93,8 @@ static const struct {
 	{ "postmaster a\n", ":1: postmaster: expected an address user@domain" },
 	{ "postmaster <a@b.test>\n",
 	    ":1: postmaster: expected an address user@domain" },
+	{ "postmaster a@[192.0.2.1]\n",
+	    ":1: postmaster: expected an address user@domain" },
 	{ "self mx.example.org 192.0.2.1 2001:db8::1\n", NULL },
 	{ "self a/b\n",
 	    ":1: self: expected host names or addresses, 16 at most" },
