@@ -351,9 +351,15 @@ hosts_find(struct check *c, const struct check_options *o)
 		host_add(c, c->mx.canonical, -1, o);
 		break;
 	case DNS_NXDOMAIN:
-		if (c->nfinding == 0)	/* else no domain name at all */
+		if (c->nfinding > 0)	/* no domain name at all */
+			break;
+		if (strcmp(c->mx.canonical, c->domain) == 0)
 			find(c, CHECK_FAIL, CHECK_NO_DOMAIN, c->domain,
 			    "The domain does not exist in the DNS.");
+		else
+			find(c, CHECK_FAIL, CHECK_NO_DOMAIN, c->domain,
+			    "The domain is an alias of %s, which does not "
+			    "exist.", c->mx.canonical);
 		break;
 	case DNS_TEMPFAIL:
 	case DNS_BOGUS:

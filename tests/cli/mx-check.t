@@ -10,6 +10,7 @@ mx1.two.example A 8.8.4.4
 mx1.two.example AAAA 2a00::1
 mx2.backup.test A 8.8.8.8
 cn.example CNAME two.example
+cngone.example CNAME none.example
 implicit.example A 8.8.4.4
 null.example MX 0 .
 nullmix.example MX 0 .
@@ -109,6 +110,9 @@ bad temp.example 3 "fail lookup-temp rcode-2.two.example" \
 bad bogus.example 2 "fail lookup-bogus ede-6.two.example" \
     "fail lookup-bogus ede-6.two.example"
 bad none.example 2 "fail no-domain none.example"
+bad cngone.example 2 "fail no-domain cngone.example"
+like "$(cat "$T/stdout")" "alias of none.example, which does not exist" \
+    "cngone.example: whose alias it is"
 bad rcode-2.example 3 "fail lookup-temp rcode-2.example"
 bad ede-6.example 2 "fail lookup-bogus ede-6.example"
 bad nobody@two.example 2 "fail domain-name nobody@two.example"
