@@ -332,14 +332,24 @@ read_replies(struct spool *sp, const struct message *m)
 	return spool_text_read(sp, m->domain, name);
 }
 
-/* Sets KEY to VALUE in the message's file of replies. */
+static bool
+print_reply(FILE *f, const char *key, const char *value)
+{
+	return fprintf(f, "%s\t%.*s\n", key, (int)strcspn(value, "\n"),
+	    value) > 0;
+}
+
+/*
+ * Sets KEY to VALUE in the message's file of replies, in its place: what has
+ * not changed is not written again.
+ */
 static int
 set_reply(struct spool *sp, const struct message *m, const char *key,
     const char *value)
 {
 	char name[SPOOL_NAME_SIZE], *old, *text = NULL;
 	size_t size = 0, keylen = strlen(key), n;
-	bool good = true;
+	bool good = true, missing = true;
 	int result = -1;
 	FILE *f;
 
@@ -352,9 +362,13 @@ set_reply(struct spool *sp, const struct message *m, const char *key,
 		n += p[n] == '\n';
 		if (strncmp(p, key, keylen) != 0 || p[keylen] != '\t')
 			good = good && fwrite(p, 1, n, f) == n;
+		else if (missing) {
+			good = good && print_reply(f, key, value);
+			missing = false;
+		}
 	}
-	good = good && fprintf(f, "%s\t%.*s\n", key,
-	    (int)strcspn(value, "\n"), value) > 0;
+	if (missing)
+		good = good && print_reply(f, key, value);
 	if (fclose(f) != 0 || !good)
 		goto out;
 	reply_name(name, m);

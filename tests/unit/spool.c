@@ -587,6 +587,7 @@ check_replies(void)
 {
 	char id[MSGID_MAX + 1], plan[MSGID_MAX + 1], **r, text[901];
 	struct message m;
+	struct stat before, after;
 	const char *why;
 	size_t bad = 0;
 
@@ -602,6 +603,12 @@ check_replies(void)
 	is_int(message_reply_add(sp, &m, 1, "450 later"), 0, "a reply");
 	is_int(message_reply_add(sp, &m, 1, "550 no\nforged\t1"), 0, "another");
 	is_int(message_reply_add(sp, &m, 10, "451 tab\there"), 0, "of a tenth");
+	stat(in_spool("state/a.test/replies/%.*s", (int)strcspn(id, ","), id),
+	    &before);
+	is_int(message_reply_add(sp, &m, 1, "550 no"), 0, "the same again");
+	ok(stat(in_spool("state/a.test/replies/%.*s", (int)strcspn(id, ","),
+	    id), &after) == 0 && after.st_ino == before.st_ino,
+	    "is not written again");
 	is_int(message_plan(sp, &m, "1.a.b 7"), 0, "a plan");
 	is_int(message_plan(sp, &m, "1.a.b 8"), 0, "a better one");
 	r = message_replies(sp, &m);
