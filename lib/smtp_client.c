@@ -709,7 +709,7 @@ get_end(struct transaction *t)
 	bool good;
 
 	good = get(t->c, &step, &t->r->end);
-	t->r->unsure = t->r->end.code == 0;
+	t->r->unsure = t->r->end.code == 0 || t->r->end.code / 100 == 3;
 	t->c->open_transaction = false;
 	if (good && t->r->end.code / 100 == 3)
 		return lost_step(t->c, &step);

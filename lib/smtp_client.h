@@ -67,8 +67,8 @@ struct smtp_client_result_set {
 	struct reply mail;	/* code 0: none came */
 	struct reply data;
 	struct reply end;	/* to the end of data; code 0 if not reached */
-	bool unsure;		/* the end was sent and no reply came: the
-				   peer may have the message */
+	bool unsure;		/* the end was sent and no reply to it came:
+				   the peer may have the message */
 	char error[512];	/* of SMTP_CLIENT_LOST */
 };
 

@@ -246,6 +246,8 @@ static const struct {
 	    354, 0, true, "no answer for 1s to the end", "" },
 	{ "garbage after the text", "END=\xff\x01", 0, LOST, 250, {0, 0, 0},
 	    354, 0, true, "not an SMTP reply: \"\\377\\001\"", "" },
+	{ "354 after the text", "END=354 go on", 0, LOST, 250, {0, 0, 0},
+	    354, 354, true, "replies out of step", "" },
 	{ "554 after the text", "END=554 5.6.0 no", 0, 0, 250,
 	    {250, 250, 250}, 354, 554, false, "", "" },
 	{ "421 after the text", "END=421 no", 0, LOST, 250, {250, 250, 250},
