@@ -3,6 +3,7 @@
 #	make			the programs, in bin/
 #	make check		all tests (sh tests/run)
 #	make check-postfix	one of them at full length: 1000 messages
+#	make check-powercut	what power cuts leave of acknowledged mail (root)
 #	make demo		the main job on real mail (sh contrib/demo)
 #	make bench		accept and flush rates beside Postfix
 #	make fuzz		each parser for a minute under libFuzzer
@@ -92,6 +93,12 @@ check:
 check-postfix: all
 	ACCEPTANCE_MESSAGES=1000 sh tests/cli/acceptance.t
 
+# Root, loop devices, FUSE.  Options of it: POWERCUT="-f ext4 -i 1000".
+POWERCUT =
+check-powercut: all
+	sh tests/packages powercut
+	python3 tests/long/powercut $(POWERCUT)
+
 demo:
 	sh contrib/demo
 
@@ -123,4 +130,5 @@ clean:
 	rm -f $(PROGRAMS) lib/*.o lib/libmx.a
 	rm -rf build
 
-.PHONY: all check check-postfix demo bench lint install uninstall clean fuzz
+.PHONY: all check check-postfix check-powercut demo bench lint install \
+    uninstall clean fuzz
