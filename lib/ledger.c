@@ -2,6 +2,7 @@
 #include "ledger.h"
 
 #include <sys/file.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,8 +12,17 @@
 
 #include "header.h"
 
+struct event {
+	const char *id;		/* LEN octets of the log; WHY follows */
+	size_t len;
+	time_t when;
+	bool ends;
+};
+
 struct ledger_holds {
-	char *log;		/* lines "TIME hold|release ID [WHY]" */
+	char *log;
+	struct event *event;	/* N, sorted */
+	size_t n;
 };
 
 int
@@ -149,34 +159,97 @@ ledger_release(struct spool *sp, const char *domain, const char *id)
 	return log_hold(sp, domain, id, time(NULL), "release", "");
 }
 
-/*
- * One walk over the log for one subject ("*" or an id).  By hand: sscanf(3)
- * would measure the rest of the log for each of its lines.
- */
-static int64_t
-sum_holds(const char *log, const char *subject, time_t arrived, time_t now)
+/* "TIME hold|release ID [WHY]"; what else there may be is passed over. */
+static bool
+parse_event(struct event *e, const char *line)
 {
 	static const char hold[] = " hold ", release[] = " release ";
+	char *p;
+
+	if (!isdigit((unsigned char)*line))
+		return false;
+	e->when = (time_t)strtoll(line, &p, 10);
+	e->ends = strncmp(p, release, sizeof(release) - 1) == 0;
+	if (!e->ends && strncmp(p, hold, sizeof(hold) - 1) != 0)
+		return false;
+	e->id = p + (e->ends ? sizeof(release) : sizeof(hold)) - 1;
+	e->len = strcspn(e->id, " \n");
+	return true;
+}
+
+static int
+compare_id(const struct event *e, const char *id, size_t len)
+{
+	int c = memcmp(e->id, id, e->len < len ? e->len : len);
+
+	if (c != 0)
+		return c;
+	return e->len < len ? -1 : e->len > len;
+}
+
+/* By id; those of one as they stand in the log. */
+static int
+compare_events(const void *a, const void *b)
+{
+	const struct event *x = a, *y = b;
+	int c = compare_id(x, y->id, y->len);
+
+	if (c != 0)
+		return c;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Sorted once, or each of many messages would walk over all of the log. */
+static bool
+sort_log(struct ledger_holds *h)
+{
+	size_t lines = 1;
+
+	for (const char *p = h->log; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	if ((h->event = reallocarray(NULL, lines, sizeof(*h->event))) == NULL)
+		return false;
+	for (const char *p = h->log; *p != '\0'; p += *p == '\n') {
+		h->n += parse_event(&h->event[h->n], p);
+		p += strcspn(p, "\n");
+	}
+	qsort(h->event, h->n, sizeof(*h->event), compare_events);
+	return true;
+}
+
+/* The first event of ID, or of what would follow it. */
+static size_t
+first_event(const struct ledger_holds *h, const char *id)
+{
+	size_t low = 0, high = h->n, mid, len = strlen(id);
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (compare_id(&h->event[mid], id, len) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Of one subject: "*" or an id. */
+static int64_t
+sum_holds(const struct ledger_holds *h, const char *subject, time_t arrived,
+    time_t now)
+{
 	size_t len = strlen(subject);
 	int64_t sum = 0;
 	time_t begin = 0, when;
-	char *p;
-	bool ends;
 
-	for (; *log != '\0'; log += strcspn(log, "\n"), log += *log == '\n') {
-		when = (time_t)strtoll(log, &p, 10);
-		ends = strncmp(p, release, sizeof(release) - 1) == 0;
-		if (p == log || (!ends && strncmp(p, hold, sizeof(hold) - 1)))
-			continue;
-		p += ends ? sizeof(release) - 1 : sizeof(hold) - 1;
-		if (strncmp(p, subject, len) != 0 ||
-		    (p[len] != ' ' && p[len] != '\n' && p[len] != '\0'))
-			continue;
+	for (size_t i = first_event(h, subject); i < h->n &&
+	    compare_id(&h->event[i], subject, len) == 0; i++) {
+		when = h->event[i].when;
 		if (when < arrived)
 			when = arrived;
-		if (!ends && begin == 0)
+		if (!h->event[i].ends && begin == 0)
 			begin = when;
-		else if (ends && begin != 0) {
+		else if (h->event[i].ends && begin != 0) {
 			sum += when - begin;
 			begin = 0;
 		}
@@ -191,10 +264,11 @@ ledger_holds_load(struct spool *sp, const char *domain)
 {
 	struct ledger_holds *h;
 
-	if ((h = malloc(sizeof(*h))) == NULL)
+	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return NULL;
-	if ((h->log = spool_text_read(sp, domain, "holds")) == NULL) {
-		free(h);
+	if ((h->log = spool_text_read(sp, domain, "holds")) == NULL ||
+	    !sort_log(h)) {
+		ledger_holds_free(h);
 		return NULL;
 	}
 	return h;
@@ -203,9 +277,14 @@ ledger_holds_load(struct spool *sp, const char *domain)
 void
 ledger_holds_free(struct ledger_holds *h)
 {
-	if (h != NULL)
+	int saved = errno;
+
+	if (h != NULL) {
+		free(h->event);
 		free(h->log);
+	}
 	free(h);
+	errno = saved;
 }
 
 int64_t
@@ -214,10 +293,8 @@ ledger_held_seconds(const struct ledger_holds *h, const char *id,
 {
 	int64_t whole, own;
 
-	if (*h->log == '\0')
-		return 0;
-	whole = sum_holds(h->log, "*", arrived, now);
-	own = sum_holds(h->log, id, arrived, now);
+	whole = sum_holds(h, "*", arrived, now);
+	own = sum_holds(h, id, arrived, now);
 	/* Two holds may overlap; the message gains from the longer one. */
 	return whole > own ? whole : own;
 }
@@ -226,19 +303,17 @@ void
 ledger_why(const struct ledger_holds *h, const char *id, char *why,
     size_t size)
 {
+	const struct event *e;
 	const char *words;
-	char line[MSGID_MAX + 512], pattern[MSGID_MAX + 16];
-	size_t n;
+	size_t len = strlen(id);
 
 	why[0] = '\0';
-	(void)snprintf(pattern, sizeof(pattern), " hold %s ", id);
-	for (const char *p = h->log; *p != '\0'; p += n, p += *p == '\n') {
-		n = strcspn(p, "\n");
-		if (n >= sizeof(line))
-			continue;
-		memcpy(line, p, n);
-		line[n] = '\0';
-		if ((words = strstr(line, pattern)) != NULL)
-			(void)strlcpy(why, words + strlen(pattern), size);
+	for (size_t i = first_event(h, id); i < h->n &&
+	    compare_id(&h->event[i], id, len) == 0; i++) {
+		e = &h->event[i];
+		words = e->id + e->len + (e->id[e->len] == ' ');
+		if (!e->ends && *words != '\0' && *words != '\n')
+			(void)snprintf(why, size, "%.*s",
+			    (int)strcspn(words, "\n"), words);
 	}
 }

@@ -807,8 +807,11 @@ held(const char *domain, const char *id, time_t arrived, time_t now)
 static void
 check_holds(void)
 {
-	char *log, *p, line[64];
+	char *log, *p, line[64], why[64];
+	struct ledger_holds *h;
 	struct domain d;
+	clock_t begin;
+	int64_t sum = 0;
 
 	for (size_t i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
 		fresh();
@@ -820,14 +823,29 @@ check_holds(void)
 	fresh();
 	p = log = malloc(1000000);
 	for (int i = 0; i < 10000; i++) {
-		(void)snprintf(line, sizeof(line), "1100 hold %d.a.h\n"
-		    "1200 release %d.a.h\n", i, i);
+		(void)snprintf(line, sizeof(line), "1100 hold %d.a.h no %d\n"
+		    "1200 release %d.a.h\n", i, i, i);
 		p = stpcpy(p, line);
 	}
 	put_holds(log);
 	free(log);
 	is_int(held("a.test", "9999.a.h", 1000, 2000), 100,
 	    "a long log");
+	/* ... and each of its messages is asked for */
+	begin = clock();
+	if ((h = ledger_holds_load(sp, "a.test")) == NULL)
+		abort();
+	for (int i = 0; i < 10000; i++) {
+		(void)snprintf(line, sizeof(line), "%d.a.h", i);
+		sum += ledger_held_seconds(h, line, 1000, 2000);
+	}
+	is_int(sum, 10000 * 100, "all of them");
+	ledger_why(h, "77.a.h", why, sizeof(why));
+	is_str(why, "no 77", "and why");
+	ledger_why(h, "7.a.hh", why, sizeof(why));
+	is_str(why, "", "nothing of another");
+	ledger_holds_free(h);
+	ok((clock() - begin) / CLOCKS_PER_SEC < 2, "not a walk for each");
 	fresh();
 	is_int(ledger_hold(sp, "a.test", NULL, 2000000000, "moving"), 0,
 	    "held");
