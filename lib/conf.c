@@ -196,13 +196,16 @@ static bool
 key_source(struct target *t, char **word, int n)
 {
 	struct sockaddr_storage ss;
+	sa_family_t family = AF_UNSPEC;
 
-	for (int i = 0; i < n; i++) {
-		if (!parse_addr(&ss, word[i]))
+	for (int i = 0; i < n && i < 2; i++) {
+		if (!parse_addr(&ss, word[i]) ||
+		    (i > 0 && ss.ss_family == family))
 			return false;
+		family = ss.ss_family;
 		t->conf->source[ss.ss_family == AF_INET6] = ss;
 	}
-	return n > 0;
+	return n == 1 || n == 2;
 }
 
 static bool
@@ -447,7 +450,8 @@ static const struct key {
 	{ "spool", true, key_spool, "an absolute path" },
 	{ "resolver", true, key_resolver, "ADDR[@PORT] ..., 16 at most" },
 	{ "port", true, key_port, "a number from 1 to 65535" },
-	{ "source", true, key_source, "an IPv4 or IPv6 address, or both" },
+	{ "source", true, key_source,
+	    "an IPv4 or IPv6 address, or one of each" },
 	{ "postmaster", true, key_postmaster, "an address user@domain" },
 	{ "self", true, key_self, "host names or addresses, 16 at most" },
 	{ "max-size", true, key_max_size, "octets as 50M, or 0 for no limit" },
@@ -527,7 +531,8 @@ parse_line(struct target *t, char *line, const char *file, size_t number,
 	if (n == 0)
 		return true;
 	if (n == -1)
-		return set_error(error, file, number, "too many words", "");
+		return set_error(error, file, number, "too many words; "
+		    "expected a key and 16 values at most", "");
 	for (size_t i = 0; i < NKEYS; i++)
 		if (strcmp(keys[i].name, word[0]) == 0)
 			k = &keys[i];

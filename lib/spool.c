@@ -83,7 +83,8 @@ is_private(int fd, const char **why)
 	if (fstat(fd, &st) == -1)
 		*why = strerror(errno);
 	else if (st.st_uid != geteuid())
-		*why = "it does not belong to the user who runs this program";
+		*why = "it does not belong to the user who runs this "
+		    "program; run it as its owner, or as root";
 	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		*why = "others may write to it; expected mode 0700 or 0750";
 	else
@@ -110,9 +111,27 @@ spool_become_owner(const char *path, char *error)
 static struct spool *
 fail_open(struct spool *sp, const char *path, const char *why, char *error)
 {
-	(void)snprintf(error, 512, "spool %.400s: %s", path, why);
+	(void)snprintf(error, 512, "spool %.360s: %s", path, why);
 	spool_close(sp);
 	return NULL;
+}
+
+/* What errno says, and what to do about it. */
+static struct spool *
+fail_errno(struct spool *sp, const char *path, char *error)
+{
+	const char *advice = "";
+	char why[140];
+
+	if (errno == ENOENT)
+		advice = "; make it, with mode 0700, for the user who is to "
+		    "run the programs";
+	else if (errno == EACCES && sp->fd == -1)
+		advice = "; run this as its owner, or as root";
+	else if (errno == EACCES)
+		advice = "; what is in it has to belong to its owner";
+	(void)snprintf(why, sizeof(why), "%s%s", strerror(errno), advice);
+	return fail_open(sp, path, why, error);
 }
 
 struct spool *
@@ -131,19 +150,19 @@ spool_open(const char *path, char *error)
 	    (mkdir(path, 0700) == 0 || errno == EEXIST))
 		sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sp->fd == -1)
-		return fail_open(sp, path, strerror(errno), error);
+		return fail_errno(sp, path, error);
 	if (!is_private(sp->fd, &why))
 		return fail_open(sp, path, why, error);
 	sp->mail = make_and_open(sp->fd, "mail");
 	sp->state = make_and_open(sp->fd, "state");
 	sp->tmp = make_and_open(sp->fd, "tmp");
 	if (sp->mail == -1 || sp->state == -1 || sp->tmp == -1)
-		return fail_open(sp, path, strerror(errno), error);
+		return fail_errno(sp, path, error);
 	/* The FIFO comes last, so who finds it finds all. */
 	if (faccessat(sp->fd, "trigger", F_OK, 0) == -1 &&
 	    (make_dir(sp->fd, "seen") == -1 ||
 	    (mkfifoat(sp->fd, "trigger", 0600) == -1 && errno != EEXIST)))
-		return fail_open(sp, path, strerror(errno), error);
+		return fail_errno(sp, path, error);
 	return sp;
 }
 

@@ -79,7 +79,8 @@ static const struct {
 	    "::1 ::1 ::1\n", ":1: resolver: expected ADDR[@PORT] ..., "
 	    "16 at most" },
 	{ "resolver ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 "
-	    "::1 ::1 ::1 ::1\n", ":1: too many words" },
+	    "::1 ::1 ::1 ::1\n", ":1: too many words; expected a key and "
+	    "16 values at most" },
 	{ "port 1\nport 65535\n", NULL },
 	{ "port 0\n", ":1: port: expected a number from 1 to 65535" },
 	{ "port 65536\n", ":1: port: expected a number from 1 to 65535" },
@@ -88,7 +89,11 @@ static const struct {
 	{ "port smtp\n", ":1: port: expected a number from 1 to 65535" },
 	{ "source 192.0.2.1 2001:db8::1\n", NULL },
 	{ "source eth0\n",
-	    ":1: source: expected an IPv4 or IPv6 address, or both" },
+	    ":1: source: expected an IPv4 or IPv6 address, or one of each" },
+	{ "source ::1 ::2\n",
+	    ":1: source: expected an IPv4 or IPv6 address, or one of each" },
+	{ "source ::1 192.0.2.1 x\n",
+	    ":1: source: expected an IPv4 or IPv6 address, or one of each" },
 	{ "postmaster a@b.test\n", NULL },
 	{ "postmaster a\n", ":1: postmaster: expected an address user@domain" },
 	{ "postmaster <a@b.test>\n",

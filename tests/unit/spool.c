@@ -183,6 +183,9 @@ check_open(void)
 		    "does not belong") != NULL, "somebody else's is refused");
 	} else
 		skip("not root", "somebody else's is refused");
+	(void)snprintf(path, sizeof(path), "%s/none/spool", dir);
+	ok(spool_open(path, error) == NULL && strstr(error, "; make it, with "
+	    "mode 0700") != NULL, "what is missing is to be made");
 	is_int(spool_space(sp, 0), 0, "there is room");
 	errno = 0;
 	ok(spool_space(sp, INT64_MAX) == -1 && errno == ENOSPC,
