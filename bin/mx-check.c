@@ -432,9 +432,11 @@ main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	configure(&o);
-	if (argc == 0 && (!o.configured || conf_domains(&o.conf,
-	    name_configured, &names) == -1))
-		usage();
+	if (argc == 0 && !o.configured)
+		errx(EX_USAGE, "expected a domain, as there is no "
+		    CONF_DIR "/mxkeep.conf");
+	if (argc == 0 && conf_domains(&o.conf, name_configured, &names) == -1)
+		err(EX_CONFIG, "%s/domains", o.conf.dir);
 	for (; argc > 0; argc--, argv++) {
 		if (strcmp(*argv, "-") == 0)
 			names_read(&names, stdin);

@@ -102,6 +102,19 @@ job_add_id(struct job *job, const char *id)
 	job->id[job->nid++] = id;
 }
 
+/* The slip of a finger must not look like an empty queue. */
+static void
+warn_unknown(struct flusher *f, const char *domain)
+{
+	char error[CONF_ERROR_MAX];
+	struct settings settings;
+
+	if (scan_waiting(f->spool, domain) == 0 && conf_domain(&f->conf,
+	    domain, &settings, NULL, error) == CONF_NO)
+		warnx("%s: not in %s/domains, and nothing waits for it",
+		    domain, f->conf.dir);
+}
+
 static void
 jobs_from_args(struct flusher *f)
 {
@@ -117,6 +130,7 @@ jobs_from_args(struct flusher *f)
 				errx(EX_USAGE, "%s: neither a domain nor an id",
 				    *arg);
 			job_get(f, domain)->whole = true;
+			warn_unknown(f, domain);
 			continue;
 		}
 		found = scan_find(f->spool, *arg, &where);
@@ -387,8 +401,8 @@ main(int argc, char *argv[])
 		case 'j':
 			f.jobs = (int)strtonum(optarg, 1, 1000, &error);
 			if (error != NULL)
-				errx(EX_USAGE, "jobs are %s: %s", error,
-				    optarg);
+				errx(EX_USAGE, "-j %s: expected a number "
+				    "from 1 to 1000", optarg);
 			break;
 		case 'n':
 			f.dry = true;
@@ -401,8 +415,8 @@ main(int argc, char *argv[])
 			break;
 		case 'w':
 			if (!duration_parse(&seconds, optarg) || seconds < 1)
-				errx(EX_USAGE, "not a span of time: %s",
-				    optarg);
+				errx(EX_USAGE, "-w %s: expected seconds, or "
+				    "a duration as 15m", optarg);
 			break;
 		default:
 			usage();

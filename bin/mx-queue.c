@@ -155,11 +155,29 @@ is_spooled(struct queue *q, const char *domain)
 	return found;
 }
 
+/* A word without a dot was perhaps meant for a verb. */
+static void
+warn_unknown(struct queue *q, const char *name, bool domains)
+{
+	char domain[ADDR_DOMAIN_MAX + 1], safe[512];
+
+	(void)plain(safe, sizeof(safe), name);
+	if (!domains && addr_domain(domain, name) && is_spooled(q, domain))
+		warnx("%s: expected an id; \"mx-queue list %s\" prints them",
+		    safe, domain);
+	else if (!domains)
+		warnx("%s: no such message", safe);
+	else if (strchr(name, '.') == NULL)
+		warnx("%s: no such verb, message or domain", safe);
+	else
+		warnx("%s: no such message or domain", safe);
+}
+
 /* E is NULL for a domain as a whole. */
 static void
 visit_name(struct queue *q, const char *name, bool domains, visitor *fn)
 {
-	char domain[ADDR_DOMAIN_MAX + 1], safe[512];
+	char domain[ADDR_DOMAIN_MAX + 1];
 	struct scan_found found;
 	int got = scan_find(q->spool, name, &found);
 
@@ -171,8 +189,7 @@ visit_name(struct queue *q, const char *name, bool domains, visitor *fn)
 	    (know(q, domain)->ours || is_spooled(q, domain)))
 		fn(q, domain, NULL);
 	else {
-		warnx("%s: no such message%s", plain(safe, sizeof(safe), name),
-		    domains ? " or domain" : "");
+		warn_unknown(q, name, domains);
 		failed(q, 1);
 	}
 }
@@ -200,8 +217,10 @@ visit_stdin(struct queue *q, bool domains, visitor *fn)
 static void
 visit(struct queue *q, char **arg, bool domains, visitor *fn)
 {
-	if (*arg == NULL)
+	if (*arg == NULL) {
+		warnx("expected an id%s", domains ? " or a domain" : "");
 		usage();
+	}
 	for (; *arg != NULL; arg++) {
 		if (strcmp(*arg, "-") == 0)
 			visit_stdin(q, domains, fn);
@@ -703,8 +722,10 @@ verb_add(struct queue *q, char **arg)
 
 	while (arg[n] != NULL)
 		n++;
-	if (q->sender == NULL || n == 0)
+	if (q->sender == NULL || n == 0) {
+		warnx("expected -f with a sender, and a recipient");
 		usage();
+	}
 	if (strcmp(q->sender, "<>") == 0)
 		q->sender = "";
 	if (*q->sender != '\0' && !addr_parse_mailbox(&from, q->sender))
@@ -920,8 +941,12 @@ stat_domain(struct queue *q, const char *domain)
 	row_text(r, "state", domain_state_name(k->domain.state), 10);
 	row_maybe(r, "since", k->domain.since != 0 ? when(k->domain.since) :
 	    NULL, 20);
-	row_maybe(r, "error", k->domain.error, 0);
+	/* For eyes what has no fixed width comes last. */
+	if (r->style != ROW_COLUMNS)
+		row_maybe(r, "error", k->domain.error, 0);
 	row_maybe(r, "expires", first != 0 ? when(first) : NULL, 20);
+	if (r->style == ROW_COLUMNS)
+		row_maybe(r, "error", k->domain.error, 0);
 	row_end(r);
 }
 
@@ -942,9 +967,9 @@ verb_stat(struct queue *q, char **arg)
 	char **list, domain[ADDR_DOMAIN_MAX + 1];
 
 	if (q->row.style == ROW_COLUMNS)
-		printf("%-24s %8s %11s %-20s %-10s %-20s %s\n", "DOMAIN",
-		    "MESSAGES", "BYTES", "OLDEST", "STATE", "SINCE",
-		    "LAST ERROR, NEXT EXPIRY");
+		printf("%-24s %8s %11s %-20s %-10s %-20s %-20s %s\n",
+		    "DOMAIN", "MESSAGES", "BYTES", "OLDEST", "STATE", "SINCE",
+		    "NEXT EXPIRY", "LAST ERROR");
 	for (size_t i = 0; arg[i] != NULL; i++) {
 		if (!addr_domain(domain, arg[i]))
 			errx(EX_USAGE, "%s: expected a domain", arg[i]);
@@ -957,8 +982,7 @@ verb_stat(struct queue *q, char **arg)
 	for (size_t i = 0; list[i] != NULL; i++)
 		stat_domain(q, list[i]);
 	free(list);
-	if (conf_domains(&q->conf, stat_configured, q) == -1 &&
-	    errno != ENOENT)
+	if (conf_domains(&q->conf, stat_configured, q) == -1)
 		err(EX_CONFIG, "%s/domains", q->conf.dir);
 }
 

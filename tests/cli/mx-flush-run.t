@@ -50,6 +50,18 @@ flush()
 	"$BIN/mx-flush" -C "$CONF" "$@"
 }
 
+# Slips of the hand.
+fresh
+mkdomain a.test
+exits 0 "a domain with nothing" flush a.test
+is "$(cat "$T/.out")" "" "is no news"
+exits 0 "a domain that is not ours" flush b.test
+like "$(cat "$T/.out")" 'b.test: not in .*/domains, and nothing' "is"
+exits 64 "no number of jobs" flush -j many
+like "$(cat "$T/.out")" 'expected a number from 1 to 1000' "says which"
+exits 64 "no time to wait" flush -w soon
+like "$(cat "$T/.out")" 'expected seconds, or a duration' "says what"
+
 waiting()
 {
 	find "$SPOOL/mail/$1/new" "$SPOOL/mail/$1/cur" -type f | wc -l

@@ -42,6 +42,11 @@ exits 64 "hold -u wants a time" queue hold -u yesterday a.test
 exits 64 "in the time to come" queue hold -u 2001-01-01T00:00:00Z a.test
 exits 78 "no configuration" "$BIN/mx-queue" -C "$T/none" list
 is "$(queue)$(queue list)" "" "nothing waits"
+exits 1 "a word that is no verb" queue lst
+like "$(cat "$T/.out")" ': lst: no such verb, message or domain$' "says so"
+mkdir "$T/bare"
+echo "spool $SPOOL" >"$T/bare/mxkeep.conf"
+exits 78 "stat without a directory domains" "$BIN/mx-queue" -C "$T/bare" stat
 exits 1 "no such message" queue show 1764000000.M1P1Q1.h,S=1
 exits 1 "nor a path" queue cat ../../etc/passwd
 exits 1 "nor words" queue rm "$escape[2J"
@@ -49,6 +54,8 @@ unlike "$(cat "$T/.out")" "$escape" "which are printed plain"
 
 # add, and back.
 a=$(add bob@a.test)
+exits 1 "cat of a domain" queue cat a.test
+like "$(cat "$T/.out")" '"mx-queue list a.test" prints them' "tells how"
 like "$a" '^[0-9]+\.M[0-9]+P[0-9]+Q[0-9]+\.mx2\.backup\.test,S=[0-9]+$' "add"
 ok "it is there" test -f "$SPOOL/mail/a.test/new/$a"
 is "$(add bob@a.test carol@B.Test dan@x.wild.test 'e f'@x \
