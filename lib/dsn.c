@@ -359,6 +359,9 @@ report(struct report *r, const char *domain)
 		result = scan_find_in(r->spool, domain, r->base, &found);
 		if (result != 0)
 			return result == 1 ? 0 : -1;
+		/* Never committed, or on its way since: nobody can know. */
+		log_warnx("possible duplicate report id=%s as=%s",
+		    r->m->entry.id, r->base);
 		result = -1;
 	} else if (make_plan(r) == -1)
 		return -1;

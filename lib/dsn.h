@@ -29,8 +29,8 @@ enum dsn_result {
 /*
  * Reports on the recipients of M with status FAILED (for DSN_EXPIRED also
  * those PENDING), then marks them REPORTED, durably.  Safe to call again
- * after a crash: the report's id is planned on disk first, so that none is
- * sent twice.
+ * after a crash: the report's id is planned on disk first, and no second one
+ * is made while the first is in the spool.
  */
 enum dsn_result dsn_send(const struct conf *c, struct spool *sp,
     struct message *m, enum dsn_reason reason);

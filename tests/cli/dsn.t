@@ -214,14 +214,17 @@ plan()
 planned=$(date +%s).M5P5Q5.mx2.backup.test
 id=$(craft old.test 90000 '<ann@five.test>' 'p <a@old.test>' <"$T/m")
 plan "$planned"
-ok "expire with a plan" "$BIN/mx-expire" -C "$CONF"
+ok "expire with a plan" "$BIN/mx-expire" -v -C "$CONF"
+like "$(cat "$T/.out")" "possible duplicate report id=[^ ]* as=$planned" \
+    "it may have been made and sent before: the log says so"
 report five.test
 said "reports 1" "the planned report is made"
 like "$(ls "$SPOOL/mail/five.test/new")" "^$planned,S=" \
     "under the id that was planned"
 id=$(craft old.test 90000 '<ann@five.test>' 'p <a@old.test>' <"$T/m")
 plan "$planned"
-ok "expire after the crash" "$BIN/mx-expire" -C "$CONF"
+ok "expire after the crash" "$BIN/mx-expire" -v -C "$CONF"
+unlike "$(cat "$T/.out")" "possible duplicate" "nor is there any doubt"
 report five.test
 said "reports 1" "no second one is made"
 is "$(find "$SPOOL/mail/old.test" -type f)" "" "and the message is gone"
