@@ -44,6 +44,7 @@ struct flush {
 	char peer[PEER_MAX];	/* of client: "name [address]:port" */
 	char error[ERROR_MAX];	/* why there is no connection, or was lost */
 	bool ourselves;		/* the last one that answered was us */
+	bool busy;		/* one that answered in this run refused us */
 	size_t carried;		/* messages over this connection */
 	int losses;		/* in a row */
 	size_t removed;		/* since the last sync */
@@ -192,6 +193,8 @@ try_address(struct flush *f, const struct route_addr *a)
 		hosts_tell(f->args->hosts, sa, result == SMTP_CLIENT_OK ||
 		    result == SMTP_CLIENT_OURSELVES, error);
 	f->ourselves = result == SMTP_CLIENT_OURSELVES;
+	if (known == HOSTS_ALIVE && result == SMTP_CLIENT_REFUSED)
+		f->busy = true;
 	if (result == SMTP_CLIENT_OK)
 		return true;
 	log_debug("%s: %s: %s", f->domain, f->peer, error);
@@ -207,6 +210,7 @@ connect_any(struct flush *f)
 
 	f->error[0] = '\0';
 	f->carried = 0;
+	f->busy = false;
 	for (i = 0; i < f->route.naddr; i++) {
 		if (try_address(f, &f->route.addr[i]))
 			return true;
@@ -214,6 +218,21 @@ connect_any(struct flush *f)
 	}
 	f->ourselves = nobody_else && f->route.naddr > 0;
 	return false;
+}
+
+/*
+ * No server took the connection.  One that has answered in this run and wants
+ * no connection more is not down.
+ */
+static void
+set_away(struct flush *f)
+{
+	enum domain_state state = f->ourselves ? DOMAIN_UNROUTABLE :
+	    DOMAIN_DOWN;
+
+	if (f->busy && f->state.state == DOMAIN_UP)
+		state = DOMAIN_UP;
+	set_state(f, state, f->error);
 }
 
 /*
@@ -259,8 +278,7 @@ probe(struct flush *f, bool ours)
 	if (unroutable[0] != '\0')
 		set_state(f, DOMAIN_UNROUTABLE, unroutable);
 	else
-		set_state(f, f->ourselves ? DOMAIN_UNROUTABLE : DOMAIN_DOWN,
-		    f->error);
+		set_away(f);
 	return false;
 }
 
@@ -568,7 +586,7 @@ transmit(struct flush *f, const struct message *m,
 		if (f->client == NULL && !connect_any(f)) {
 			f->stop = true;
 			f->losses = 0;
-			set_state(f, DOMAIN_DOWN, f->error);
+			set_away(f);
 			return false;
 		}
 		fresh = f->carried == 0;

@@ -13,6 +13,7 @@ cat >"$T/table" <<'END'
 good
 us GREET=220 mx2.backup.test
 mute GREET=?
+often GREET=ok;GREET=421 4.7.0 too often;MAIL=ok;MAIL=421 4.7.0 enough
 down GREET=554 5.3.2 never
 refuse RCPT=550 5.1.1 no such\x07user
 hundred MAIL=ok;MAIL=ok;MAIL=421 enough;MAIL=ok
@@ -132,6 +133,19 @@ add one@a.test one >/dev/null
 add one@b.test one >/dev/null
 flush -j 1 b.test a.test
 is "$(state a.test state)" down "ourselves, and a host known to be dead: down"
+
+fresh
+mkdomain a.test "$(route often)"
+for n in 1 2 3; do
+	add "$n@a.test" "$n" >/dev/null
+done
+exits 75 "one message, then no connection more" flush
+is "$(state a.test state) $(waiting a.test)" "up 2" \
+    "one message, then no connection more: busy, not down"
+like "$(state a.test error)" "421 4.7.0 too often" "but with its words"
+flush
+is "$(cut -f 2 "$SPOOL/state/a.test/outages" | tr '\n' ' ')" "up down " \
+    "refused from the start of a run: down"
 
 ### No route: unroutable, then the last one that worked
 
