@@ -22,6 +22,14 @@ keep_entry(struct message *m, const struct scan_entry *e)
 }
 
 static bool
+change_entry(struct message *m, const struct scan_entry *e)
+{
+	free((char *)m->entry.name);
+	free((char *)m->entry.id);
+	return keep_entry(m, e);
+}
+
+static bool
 file_path(char *path, const struct message *m)
 {
 	return spool_path(path, m->domain, m->entry.folder, m->entry.name);
@@ -51,12 +59,8 @@ open_file(struct spool *sp, struct message *m, bool lock)
 		if (now.entry.folder == SPOOL_HELD &&
 		    m->entry.folder != SPOOL_HELD)
 			break;
-		free((char *)m->entry.name);
-		free((char *)m->entry.id);
-		if (!keep_entry(m, &now.entry)) {
-			errno = ENOMEM;
+		if (!change_entry(m, &now.entry))
 			return -1;
-		}
 	}
 	errno = ENOENT;
 	return -1;
@@ -271,13 +275,29 @@ forget_replies(struct spool *sp, struct message *m)
 	(void)spool_text_remove(sp, m->domain, name);
 }
 
-int
-message_remove(struct spool *sp, struct message *m)
+static int
+unlink_file(struct spool *sp, const struct message *m)
 {
 	char path[SPOOL_PATH_SIZE];
 
-	if (!file_path(path, m) ||
-	    (unlinkat(sp->mail, path, 0) == -1 && errno != ENOENT))
+	return file_path(path, m) ? unlinkat(sp->mail, path, 0) : -1;
+}
+
+int
+message_remove(struct spool *sp, struct message *m)
+{
+	struct scan_found now;
+	int got, result = unlink_file(sp, m);
+
+	/* A mail reader, which knows no lock, may have renamed it. */
+	if (result == -1 && errno == ENOENT) {
+		got = scan_find_in(sp, m->domain, m->entry.id, &now);
+		if (got == 1 && change_entry(m, &now.entry))
+			result = unlink_file(sp, m);
+		else if (got == 0)
+			result = 0;
+	}
+	if (result == -1)
 		return -1;
 	forget_replies(sp, m);
 	return 0;

@@ -400,6 +400,16 @@ check_reader(void)
 	const char *why;
 	size_t n;
 
+	fresh();
+	add("a.test", 1, id);
+	if (open_it("a.test", id, true, &m, &why) != MESSAGE_OPENED)
+		abort();
+	rename(in_spool("mail/a.test/new/%s", id),
+	    in_spool("mail/a.test/cur/%s:2,RS", id));
+	is_int(message_remove(sp, &m), 0, "removed while a reader renames it");
+	is_int(files(in_spool("mail")), 0, "indeed");
+	is_int(message_remove(sp, &m), 0, "gone already");
+	message_close(&m);
 	for (size_t i = 0; i < 2; i++) {
 		fresh();
 		add("a.test", 1, id);
