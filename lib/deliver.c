@@ -28,6 +28,7 @@
 #include "spool.h"
 
 #define LOSSES_MAX	3	/* in a row, then the domain's run ends */
+#define LOOK_EVERY	1000	/* milliseconds, for a hold */
 #define SYNC_EVERY	100	/* removals: what a power cut may repeat */
 #define TEXT_MAX	1024	/* a reply made plain, cut if need be */
 #define ERROR_MAX	512
@@ -49,6 +50,7 @@ struct flush {
 	int losses;		/* in a row */
 	size_t removed;		/* since the last sync */
 	int64_t next;		/* when the rate allows another message */
+	int64_t look;		/* when to look for a hold again */
 	bool stop;
 };
 
@@ -325,20 +327,14 @@ judge(const struct smtp_client_result_set *r, size_t k, bool crowded,
 
 /*
  * Removed, moved: nothing more is to be done for the message.  Now and then
- * that is made durable, and we look whether the operator put the domain on
- * hold meanwhile.
+ * that is made durable.
  */
 static void
 count_removed(struct flush *f)
 {
-	struct domain now;
-
 	if (++f->removed < SYNC_EVERY)
 		return;
 	f->removed = 0;
-	if (ledger_load(f->args->spool, f->domain, &now) == 0 &&
-	    now.state == DOMAIN_HELD)
-		f->stop = true;
 	if (spool_sync_domain(f->args->spool, f->domain) == -1)
 		log_warn("%s: cannot sync; a message may be delivered twice "
 		    "after a crash", f->domain);
@@ -719,6 +715,20 @@ is_wanted(const struct flush *f, const struct scan_entry *e)
 	return false;
 }
 
+/* Has the operator put the domain on hold meanwhile? */
+static bool
+is_held_now(struct flush *f)
+{
+	int64_t now = deadline_now();
+	struct domain d;
+
+	if (now < f->look)
+		return false;
+	f->look = now + LOOK_EVERY;
+	return ledger_load(f->args->spool, f->domain, &d) == 0 &&
+	    d.state == DOMAIN_HELD;
+}
+
 static void
 drain(struct flush *f, struct scan_entry *e, size_t n)
 {
@@ -734,7 +744,7 @@ drain(struct flush *f, struct scan_entry *e, size_t n)
 		f->count->deferred = total;
 		return;
 	}
-	while (done < total && !f->stop) {
+	while (done < total && !f->stop && !is_held_now(f)) {
 		one_message(f, &e[done++]);
 		if (args->progress != NULL)
 			args->progress(args->progress_arg, f->domain, done,

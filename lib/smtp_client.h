@@ -32,7 +32,7 @@ enum smtp_offer {		/* what EHLO offered, bits */
 
 enum smtp_client_result {
 	SMTP_CLIENT_OK,
-	SMTP_CLIENT_REFUSED,	/* an unwanted reply: smtp_client_reply */
+	SMTP_CLIENT_REFUSED,	/* an unwanted reply, told in ERROR */
 	SMTP_CLIENT_LOST,	/* connection broken, time-out or garbage: the
 				   session is of no further use */
 	SMTP_CLIENT_OURSELVES	/* greeting or EHLO bears a name of ours */

@@ -364,6 +364,19 @@ flush
 took=$((($(date +%s%N) - begin) / 1000000))
 ok "five messages at 5/s take 0.8 s ($took ms)" test "$took" -ge 790
 
+fresh
+mkdomain a.test "$(route good)" "rate 2/s"
+for n in 1 2 3 4 5 6 7 8 9; do
+	add "$n@a.test" "$n" >/dev/null
+done
+"$BIN/mx-flush" -C "$CONF" &
+pid=$!
+cleanup_pid $pid
+sleep 0.7
+"$BIN/mx-queue" -C "$CONF" hold a.test
+ok "a hold in the midst of a run" until_ok 3 tap_gone $pid
+like "$(waiting a.test)" '^[4-7]$' "a hold in the midst of a run ends it"
+
 ### -w and the trigger
 
 fresh
