@@ -12,7 +12,7 @@ PATIENCE = 60
 DOMAINS = ['d%02d.test' % n for n in range(12)]
 # The primary of every other domain is there while mail comes in.
 ALIVE = DOMAINS[::2]
-LATER = 'later'         # a recipient who is told 450 as long as that is so
+LATER = 'later'         # is told 450 while the primary is moody
 RECEIVED = re.compile(rb'Received: (?:[^\n]*\r\n[ \t])*[^\n]*\r\n')
 SIZES = (0, 1, 100, 2000, 4096, 4097, 10000, 20000, 65536, 204800)
 
@@ -129,13 +129,15 @@ class Senders:
 class Sink:
     """A primary on a port of its own.
 
-    took maps (token, recipient) to the stamp of the time just before the
-    250, for what came whole; torn names what did not."""
+    As long as moody is so, some recipients and some texts are deferred, and
+    some connections end instead of an answer.  took maps (token, recipient)
+    to the stamp of the time just before the 250, for what came whole; torn
+    names what did not."""
 
     def __init__(self, messages, stamp):
         self.sent = {m.token: m.sha256 for m in messages}
         self.stamp = stamp
-        self.later = True
+        self.moody = True
         self.lock = threading.Lock()
         self.clear()
         self.server = socket.create_server(('127.0.0.1', 0), backlog=50)
@@ -164,6 +166,7 @@ class Sink:
         try:
             with sock, sock.makefile('rb') as lines:
                 sock.settimeout(PATIENCE)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.dialogue(sock, lines)
         except OSError:
             pass
@@ -181,7 +184,7 @@ class Sink:
                 recipients = []
             elif verb == b'RCPT':
                 address = re.sub(r'.*<(.*)>.*', r'\1', text.strip())
-                if self.later and address.startswith(LATER + '@'):
+                if self.moody and address.startswith(LATER + '@'):
                     reply = b'450 4.2.1 later\r\n'
                 else:
                     recipients.append(address)
@@ -189,7 +192,13 @@ class Sink:
                 reply = b'554 5.5.1 for nobody\r\n'
             elif verb == b'DATA':
                 sock.sendall(b'354 go on\r\n')
-                self.take(sender, recipients, self.text(lines))
+                text = self.text(lines)
+                if self.moody and random.random() < 0.1:
+                    reply = b'451 4.3.0 not now\r\n'
+                elif self.moody and random.random() < 0.1:
+                    return
+                else:
+                    self.take(sender, recipients, text)
             elif verb == b'QUIT':
                 sock.sendall(b'221 2.0.0 bye\r\n')
                 return
