@@ -53,6 +53,14 @@ tell(const struct run *r, const char *what, const char *why)
 		    why);
 }
 
+/* What is wrong with one domain must not keep the others from it. */
+static void
+skip(struct run *r, const char *domain)
+{
+	warn("%s: left as it is", domain);
+	r->result = 1;
+}
+
 /* A message past its time, under our lock. */
 static int
 expire_message(struct run *r, const struct settings *s,
@@ -120,8 +128,10 @@ drop_copies(struct run *r, const struct settings *s, const char *domain)
 	time_t age;
 
 	if (scan_sorted(r->spool, domain, 1 << SPOOL_SENT |
-	    1 << SPOOL_EXPIRED, &e, &n) == -1)
-		err(1, "%s", domain);
+	    1 << SPOOL_EXPIRED, &e, &n) == -1) {
+		skip(r, domain);
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (message_open(r->spool, domain, &e[i], !r->dry, &m,
 		    &why) != MESSAGE_OPENED)
@@ -155,9 +165,15 @@ visit_domain(struct run *r, const char *domain)
 		return;
 	}
 	life = match == CONF_NO ? conf_report_expire(&s) : s.expire;
-	if (scan_sorted(r->spool, domain, SCAN_WAITING, &e, &n) == -1 ||
-	    (holds = ledger_holds_load(r->spool, domain)) == NULL)
-		err(1, "%s", domain);
+	if ((holds = ledger_holds_load(r->spool, domain)) == NULL) {
+		skip(r, domain);
+		return;
+	}
+	if (scan_sorted(r->spool, domain, SCAN_WAITING, &e, &n) == -1) {
+		skip(r, domain);
+		ledger_holds_free(holds);
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		/* Sorted by arrival, and a hold only makes it later. */
 		if (e[i].msgid.time + life > r->now) {

@@ -186,6 +186,18 @@ like "$(cat "$T/.out")" 'a.test:1: unknown key' "is named"
 is "$(n default.test)" 0 "the others go on"
 mkdomain a.test "expire 10d"
 
+# A domain whose holds cannot be read: its mail does not expire.
+add a.test $((31 * day))
+add default.test $((31 * day))
+rm -f "$SPOOL/state/a.test/holds"
+mkdir -p "$SPOOL/state/a.test/holds"
+exits 1 "holds that cannot be read" expire
+like "$(cat "$T/.out")" 'a.test: left as it is' "are named"
+is "$(n a.test).$(n default.test)" 1.0 "the others go on"
+rmdir "$SPOOL/state/a.test/holds"
+ok "then it can be" expire
+is "$(n a.test)" 0 "and it goes"
+
 # The sweep.
 touch "$SPOOL/tmp/1764000000.M1P1Q1.h" "$SPOOL/tmp/1764000000.M1P1Q2.h"
 touch -d '2 days ago' "$SPOOL/tmp/1764000000.M1P1Q1.h"
