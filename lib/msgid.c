@@ -50,7 +50,8 @@ msgid_parse(struct msgid *m, const char *text)
 
 	memset(m, 0, sizeof(*m));
 	m->size = -1;
-	if ((n = number(&p)) == -1 || *p++ != '.')
+	/* A time to which a lifetime can be added. */
+	if ((n = number(&p)) == -1 || n > INT64_MAX / 4 || *p++ != '.')
 		return false;
 	m->time = (time_t)n;
 	/* Other programs' unique parts differ; ours has the microseconds. */

@@ -38,6 +38,7 @@ static const struct {
 	{ " 1.M1P1Q1.h", false, 0, 0, 0 },
 	{ "x.M1P1Q1.h", false, 0, 0, 0 },
 	{ "99999999999999999999.M1P1Q1.h", false, 0, 0, 0 },
+	{ "9223372036854775700.M1P1Q1.h", false, 0, 0, 0 },
 	{ "1.M1P1Q1.h/x", false, 0, 0, 0 },
 	{ "1.M1/P1Q1.h", false, 0, 0, 0 },
 	{ "1/../2.M1P1Q1.h", false, 0, 0, 0 },
