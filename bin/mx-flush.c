@@ -102,15 +102,21 @@ job_add_id(struct job *job, const char *id)
 	job->id[job->nid++] = id;
 }
 
-/* The slip of a finger must not look like an empty queue. */
-static void
-warn_unknown(struct flusher *f, const char *domain)
+static bool
+is_known(struct flusher *f, const char *domain)
 {
 	char error[CONF_ERROR_MAX];
 	struct settings settings;
 
-	if (scan_waiting(f->spool, domain) == 0 && conf_domain(&f->conf,
-	    domain, &settings, NULL, error) == CONF_NO)
+	return scan_waiting(f->spool, domain) != 0 || conf_domain(&f->conf,
+	    domain, &settings, NULL, error) != CONF_NO;
+}
+
+/* The slip of a finger must not look like an empty queue. */
+static void
+warn_unknown(struct flusher *f, const char *domain)
+{
+	if (!is_known(f, domain))
 		warnx("%s: not in %s/domains, and nothing waits for it",
 		    domain, f->conf.dir);
 }
@@ -122,18 +128,22 @@ jobs_from_args(struct flusher *f)
 	struct scan_found where;
 	struct msgid id;
 	char **arg;
+	bool name;
 	int found;
 
 	for (arg = f->args; *arg != NULL; arg++) {
-		if (!msgid_parse(&id, *arg)) {
-			if (!addr_domain(domain, *arg))
+		name = addr_domain(domain, *arg);
+		found = scan_find(f->spool, *arg, &where);
+		/* 360.com.cn has the form of an id, too. */
+		if (found == 0 && (!msgid_parse(&id, *arg) ||
+		    (name && is_known(f, domain)))) {
+			if (!name)
 				errx(EX_USAGE, "%s: neither a domain nor an id",
 				    *arg);
 			job_get(f, domain)->whole = true;
 			warn_unknown(f, domain);
 			continue;
 		}
-		found = scan_find(f->spool, *arg, &where);
 		if (found == -1)
 			warn("%s", *arg);
 		else if (found == 0)

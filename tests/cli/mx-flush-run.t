@@ -420,4 +420,10 @@ sleep 1.2
 is "$(waiting a.test)" "$left" "and ends with mx-flush itself"
 is "$(cat "$T/stay")" "" "all in silence"
 
+# A domain that has the form of an id, too.
+mkdomain 360.com.cn
+ok "it is a domain where it is one" \
+    "$BIN/mx-flush" -n -C "$CONF" 360.com.cn
+exits 1 "else an id, and there is none" \
+    "$BIN/mx-flush" -n -C "$CONF" 361.com.cn
 done_testing
