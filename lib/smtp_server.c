@@ -862,7 +862,7 @@ next_command(struct session *s)
 enum smtp_server_end
 smtp_serve(const struct smtp_server_args *args)
 {
-	enum smtp_server_end result = SMTP_SERVER_QUIT;
+	enum smtp_server_end result = SMTP_SERVER_DONE;
 	struct session *s;
 
 	if ((s = malloc(sizeof(*s))) == NULL) {
@@ -880,8 +880,7 @@ smtp_serve(const struct smtp_server_args *args)
 	    s->conf->hostname);
 	while (next_command(s))
 		continue;
-	if (stream_flush(s->io) == -1)
-		result = SMTP_SERVER_LOST;
+	(void)stream_flush(s->io);
 	if (s->broken)
 		result = SMTP_SERVER_BROKEN;
 	tx_clear(&s->tx);

@@ -20,8 +20,7 @@ struct smtp_server_args {
 };
 
 enum smtp_server_end {
-	SMTP_SERVER_QUIT,	/* QUIT, or the client left between messages */
-	SMTP_SERVER_LOST,	/* the connection broke or ran out of time */
+	SMTP_SERVER_DONE,	/* whoever ended it */
 	SMTP_SERVER_BROKEN	/* our spool or configuration: exit 75 or 78 */
 };
 
