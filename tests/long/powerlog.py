@@ -56,9 +56,16 @@ class Cuts:
         with open(base, 'rb') as f:
             self.durable = bytearray(f.read())
         self.later = self.dropped = self.torn = 0
+        self.state = None
 
-    def image(self, cut):
+    def again(self, cut):
+        """The last image, but what was torn in it is dropped."""
+        self.rng.setstate(self.state)
+        return self.image(cut, False)
+
+    def image(self, cut, tear=True):
         """All up to the last flush, and some of what came later."""
+        self.state = self.rng.getstate()
         i = bisect.bisect_left(self.log.flushes, cut)
         flushed = self.log.flushes[i - 1] if i else 0
         for n in range(self.at, flushed):
@@ -75,10 +82,11 @@ class Cuts:
                 continue
             self.later += 1
             if self.rng.random() < 0.15:
-                sectors = range(length // SECTOR)
+                sectors = [s for s in range(length // SECTOR)
+                           if self.rng.random() < 0.5]
                 self.torn += 1
-                self.log.apply(disk, n, [s for s in sectors
-                                         if self.rng.random() < 0.5])
+                if tear:
+                    self.log.apply(disk, n, sectors)
             elif self.rng.random() < keep:
                 self.log.apply(disk, n)
             else:
