@@ -57,6 +57,8 @@ ip link set lo up
 mkfifo "$T/keys"
 exits 64 "no domain, no try" sh "$TOP/contrib/try"
 not_ok "a path is not a domain" sh "$TOP/contrib/try" ../etc
+exits 1 "nor is a name with an empty label" timeout 5 \
+    sh "$TOP/contrib/try" -l "127.0.0.1:$(free_port)" a..test
 
 port=$(free_port)
 begin -l 127.0.0.1:$port Example.Test
