@@ -148,11 +148,13 @@ set_state(struct flush *f, enum domain_state state, const char *error)
 	f->state.last_try = time(NULL);
 	/* Cut if need be: it is for reading. */
 	(void)strlcpy(f->state.error, error, sizeof(f->state.error));
+	/* A dry run is there to tell, be it news or not. */
+	if (f->state.state != state || f->args->dry)
+		log_info("%s domain=%s %s=\"%s\"", domain_state_name(state),
+		    f->domain, state == DOMAIN_UP ? "host" : "reason", detail);
 	if (f->state.state != state) {
 		f->state.state = state;
 		f->state.since = f->state.last_try;
-		log_info("%s domain=%s %s=\"%s\"", domain_state_name(state),
-		    f->domain, state == DOMAIN_UP ? "host" : "reason", detail);
 		if (!f->args->dry && ledger_outage(f->args->spool, f->domain,
 		    domain_state_name(state), detail) == -1)
 			log_warn("%s: cannot write to outages", f->domain);
