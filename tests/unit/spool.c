@@ -820,7 +820,7 @@ held(const char *domain, const char *id, time_t arrived, time_t now)
 static void
 check_holds(void)
 {
-	char *log, *p, line[64], why[64];
+	char *log, *p, line[128], why[64];
 	struct ledger_holds *h;
 	struct domain d;
 	clock_t begin;
