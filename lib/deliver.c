@@ -424,7 +424,8 @@ finish(struct flush *f, struct message *m)
 
 	if (failed)
 		f->count->failed++;
-	if (failed && f->settings.bounce &&
+	/* One that was tried before may have a report left by a crash. */
+	if ((failed || m->remembered) && f->settings.bounce &&
 	    dsn_send(f->args->conf, f->args->spool, m, DSN_REFUSED) ==
 	    DSN_LATER) {
 		log_warn("%s: cannot report to the sender yet", m->entry.id);
@@ -693,9 +694,10 @@ one_message(struct flush *f, const struct scan_entry *e)
 		return;
 	}
 	/* A crash came between the last verdict and its consequence. */
-	if (envelope_count(&m.envelope, RCPT_PENDING) == 0)
+	if (envelope_count(&m.envelope, RCPT_PENDING) == 0) {
+		m.remembered = true;
 		finish(f, &m);
-	else if (!fits(f, &m))
+	} else if (!fits(f, &m))
 		wait_on(f, &m);
 	else
 		send_message(f, &m);

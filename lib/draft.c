@@ -20,12 +20,14 @@ struct copy {
 	bool linked;
 	char base[MSGID_BASE_MAX + 1];
 	char id[MSGID_MAX + 1];
+	char name[SPOOL_NAME_SIZE];	/* the id, flags behind it */
 };
 
 struct draft {
 	struct spool *sp;
 	struct copy *copy;
 	size_t n;
+	enum spool_folder folder;
 	bool named;		/* the files have names in tmp/ */
 	bool committed;
 	int64_t size;		/* of the message */
@@ -108,6 +110,7 @@ draft_begin(struct spool *sp, struct envelope **env, size_t n,
 		return NULL;
 	}
 	d->sp = sp;
+	d->folder = SPOOL_NEW;
 	for (size_t i = 0; i < n; i++)
 		d->copy[i].fd = d->copy[i].dir = -1;
 	for (d->n = 0; d->n < n; d->n++) {
@@ -133,6 +136,12 @@ flush_draft(struct draft *d)
 
 	d->used = 0;
 	return spool_write_fd(d->copy[0].fd, d->buf, n);
+}
+
+void
+draft_set_folder(struct draft *d, enum spool_folder folder)
+{
+	d->folder = folder;
 }
 
 int
@@ -184,15 +193,15 @@ link_copy(struct draft *d, struct copy *c)
 	int result;
 
 	if (d->named)
-		result = linkat(d->sp->tmp, c->base, c->dir, c->id, 0);
+		result = linkat(d->sp->tmp, c->base, c->dir, c->name, 0);
 	else {
 		/* AT_EMPTY_PATH would want a capability on older kernels. */
 		(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
-		result = linkat(AT_FDCWD, proc, c->dir, c->id,
+		result = linkat(AT_FDCWD, proc, c->dir, c->name,
 		    AT_SYMLINK_FOLLOW);
 	}
 	/* A network file system may have done it and lost the reply. */
-	if (result == -1 && !spool_leads_to(c->dir, c->id, c->fd))
+	if (result == -1 && !spool_leads_to(c->dir, c->name, c->fd))
 		return -1;
 	c->linked = true;
 	if (d->named)
@@ -214,7 +223,7 @@ void_copies(struct draft *d)
 			continue;
 		if (pwrite(c->fd, &mark, 1, ENVELOPE_STATE) == 1)
 			(void)fsync(c->fd);
-		(void)unlinkat(c->dir, c->id, 0);
+		(void)unlinkat(c->dir, c->name, 0);
 		c->linked = false;
 	}
 	errno = saved;
@@ -229,7 +238,9 @@ prepare_copy(struct draft *d, struct copy *c)
 	/* Where link cannot be called back, the file is synced before it. */
 	if (d->named && fsync(c->fd) == -1)
 		return -1;
-	c->dir = spool_folder_need(d->sp, c->envelope->domain, SPOOL_NEW);
+	(void)snprintf(c->name, sizeof(c->name), "%s%s", c->id,
+	    d->folder == SPOOL_NEW ? "" : ":2,");
+	c->dir = spool_folder_need(d->sp, c->envelope->domain, d->folder);
 	return c->dir == -1 ? -1 : 0;
 }
 

@@ -25,6 +25,9 @@ struct draft;
 struct draft *draft_begin(struct spool *sp, struct envelope **env, size_t n,
     const char *base, const char *header);
 
+/* Where it is to go: SPOOL_NEW unless said before the commit. */
+void draft_set_folder(struct draft *d, enum spool_folder folder);
+
 /* More of the message.  After an error only draft_abort is of use. */
 int draft_write(struct draft *d, const char *data, size_t len);
 
@@ -32,7 +35,7 @@ int draft_write(struct draft *d, const char *data, size_t len);
 int64_t draft_size(const struct draft *d);
 
 /*
- * Makes the message durable in new/ of every domain, all or none: link,
+ * Makes the message durable in its folder of every domain, all or none: link,
  * fsync of the files, fsync of the directories, each error looked at.  The
  * ids are then in draft_id.  On failure nothing of it will ever be
  * delivered.  Does not free the draft.

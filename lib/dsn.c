@@ -260,7 +260,10 @@ compose(const struct report *r, size_t *len)
 	return text;
 }
 
-/* Into the spool, under the sender's domain. */
+/*
+ * Into the spool, under the sender's domain, but where nobody sends it: what
+ * is still there after a crash has never been on its way.
+ */
 static int
 commit(const struct report *r, const char *domain)
 {
@@ -280,8 +283,10 @@ commit(const struct report *r, const char *domain)
 		errno = ENOMEM;
 		goto out;
 	}
-	if ((d = draft_begin(r->spool, &list, 1, r->base, "")) == NULL ||
-	    draft_write(d, text, len) == -1 || draft_commit(d) == -1)
+	if ((d = draft_begin(r->spool, &list, 1, r->base, "")) == NULL)
+		goto out;
+	draft_set_folder(d, SPOOL_HELD);
+	if (draft_write(d, text, len) == -1 || draft_commit(d) == -1)
 		goto out;
 	log_info("reported id=%s as=%s to=<%s>", r->m->entry.id,
 	    draft_id(d, 0), plain((char[ADDR_MAX * 2]){ 0 },
@@ -313,32 +318,57 @@ find_remote(struct report *r)
 
 /*
  * The plan is "BASE INDEX": it holds as long as recipient INDEX has not been
- * told.  True with r->base if a crash left one.
+ * told, and is done with afterwards.  A crash may leave either.
  */
-static bool
-resume_plan(struct report *r)
+enum plan { PLAN_NONE, PLAN_OPEN, PLAN_DONE };
+
+static enum plan
+read_plan(struct report *r)
 {
 	char plan[MSGID_MAX + 1], *index;
 	unsigned long i;
 
 	if (message_planned(r->spool, r->m, plan) == -1 ||
 	    (index = strchr(plan, ' ')) == NULL)
-		return false;
+		return PLAN_NONE;
 	*index++ = '\0';
+	if (strlcpy(r->base, plan, sizeof(r->base)) >= sizeof(r->base))
+		return PLAN_NONE;
 	r->m->remembered = true;	/* to be forgotten with the message */
 	i = strtoul(index, NULL, 10);
-	return i < r->m->envelope.nrcpt && is_told(r, i) &&
-	    strlcpy(r->base, plan, sizeof(r->base)) < sizeof(r->base);
+	return i < r->m->envelope.nrcpt && is_told(r, i) ? PLAN_OPEN :
+	    PLAN_DONE;
+}
+
+/* Sends a committed report on its way; what is on its way stays there. */
+static int
+publish(struct report *r, const char *domain)
+{
+	struct scan_found found;
+	struct message m;
+	const char *why;
+	int got, result;
+
+	got = scan_find_in(r->spool, domain, r->base, &found);
+	if (got != 1 || found.entry.folder != SPOOL_HELD)
+		return got == -1 ? -1 : 0;
+	if (message_open(r->spool, domain, &found.entry, true, &m, &why) !=
+	    MESSAGE_OPENED)
+		return -1;
+	result = message_move(r->spool, &m, SPOOL_NEW);
+	message_close(&m);
+	return result == -1 ? -1 : spool_sync_domain(r->spool, domain);
 }
 
 static int
 make_plan(struct report *r)
 {
 	char plan[MSGID_MAX + 1];
-	size_t i = 0;
+	size_t i = r->m->envelope.nrcpt - 1;
 
-	while (i + 1 < r->m->envelope.nrcpt && !is_told(r, i))
-		i++;
+	/* The last to be marked: until then not all of them are. */
+	while (i > 0 && !is_told(r, i))
+		i--;
 	msgid_new(r->base, r->conf->hostname);
 	if (snprintf(plan, sizeof(plan), "%s %zu", r->base, i) >=
 	    (int)sizeof(plan)) {
@@ -350,18 +380,16 @@ make_plan(struct report *r)
 
 /* Commits the report unless an earlier run did; 0 or -1. */
 static int
-report(struct report *r, const char *domain)
+report(struct report *r, const char *domain, enum plan plan)
 {
 	struct scan_found found;
 	int result = -1;
 
-	if (resume_plan(r)) {
+	if (plan == PLAN_OPEN) {
+		/* It cannot have left before its recipients were marked. */
 		result = scan_find_in(r->spool, domain, r->base, &found);
 		if (result != 0)
 			return result == 1 ? 0 : -1;
-		/* Never committed, or on its way since: nobody can know. */
-		log_warnx("possible duplicate report id=%s as=%s",
-		    r->m->entry.id, r->base);
 		result = -1;
 	} else if (make_plan(r) == -1)
 		return -1;
@@ -376,20 +404,28 @@ out:
 	return result;
 }
 
-/* Has the sender a domain that mail can be sent to, and asked for it? */
+/* Has the sender a domain that mail can be sent to? */
 static bool
-may_tell(const struct report *r, char *domain)
+sender_domain(const struct report *r, char *domain)
 {
-	const struct envelope *e = &r->m->envelope;
 	struct addr a;
-	bool wanted = false;
 
-	if (!addr_parse_mailbox(&a, e->sender) || a.literal ||
-	    !addr_domain(domain, a.domain))
-		return false;
-	for (size_t i = 0; i < e->nrcpt; i++)
-		wanted = wanted || is_told(r, i);
-	return wanted;
+	return addr_parse_mailbox(&a, r->m->envelope.sender) && !a.literal &&
+	    addr_domain(domain, a.domain);
+}
+
+/* How many recipients are the subject, and is one of them to be told of? */
+static size_t
+count_subjects(const struct report *r, bool *wanted)
+{
+	size_t n = 0;
+
+	*wanted = false;
+	for (size_t i = 0; i < r->m->envelope.nrcpt; i++) {
+		n += is_subject(r, &r->m->envelope.rcpt[i]);
+		*wanted = *wanted || is_told(r, i);
+	}
+	return n;
 }
 
 enum dsn_result
@@ -399,16 +435,26 @@ dsn_send(const struct conf *c, struct spool *sp, struct message *m,
 	struct report r = { .conf = c, .spool = sp, .m = m, .reason = reason,
 		.now = time(NULL) };
 	char domain[ADDR_DOMAIN_MAX + 1];
-	enum dsn_result result = DSN_NONE;
+	enum plan plan = PLAN_NONE;
+	bool tell, wanted;
+	size_t n;
 
-	if (may_tell(&r, domain)) {
-		if (report(&r, domain) == -1)
-			return DSN_LATER;
-		result = DSN_SENT;
-	}
+	tell = sender_domain(&r, domain);
+	if (tell)
+		plan = read_plan(&r);
+	if (plan == PLAN_DONE && publish(&r, domain) == -1)
+		return DSN_LATER;
+	n = count_subjects(&r, &wanted);
+	tell = tell && wanted;
+	if (tell && report(&r, domain, plan) == -1)
+		return DSN_LATER;
 	for (size_t i = 0; i < m->envelope.nrcpt; i++)
 		if (is_subject(&r, &m->envelope.rcpt[i]) &&
 		    message_mark(m, i, RCPT_REPORTED) == -1)
 			return DSN_LATER;
-	return message_sync(m) == -1 ? DSN_LATER : result;
+	if (n > 0 && message_sync(m) == -1)
+		return DSN_LATER;
+	if (tell && publish(&r, domain) == -1)
+		return DSN_LATER;
+	return tell ? DSN_SENT : DSN_NONE;
 }

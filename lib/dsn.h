@@ -28,9 +28,10 @@ enum dsn_result {
 
 /*
  * Reports on the recipients of M with status FAILED (for DSN_EXPIRED also
- * those PENDING), then marks them REPORTED, durably.  Safe to call again
- * after a crash: the report's id is planned on disk first, and no second one
- * is made while the first is in the spool.
+ * those PENDING) and marks them REPORTED, durably.  To be called again after
+ * a crash, until nothing is left to do: the report's id is planned on disk,
+ * the report waits on hold until the marks are there, and is then let go, so
+ * that there is one, and only one.
  */
 enum dsn_result dsn_send(const struct conf *c, struct spool *sp,
     struct message *m, enum dsn_reason reason);

@@ -307,15 +307,18 @@ int
 message_move(struct spool *sp, struct message *m, enum spool_folder folder)
 {
 	char from[SPOOL_PATH_SIZE], name[SPOOL_NAME_SIZE];
+	const char *old = m->entry.name;
 	int dir, result;
 
 	if (folder == m->entry.folder)
 		return 0;
 	if (!file_path(from, m))
 		return -1;
-	if (snprintf(name, sizeof(name), "%s%s", m->entry.name,
-	    strchr(m->entry.name, ':') == NULL ? ":2," : "") >=
-	    (int)sizeof(name)) {
+	/* Only in new/ a name has no flags. */
+	if (folder == SPOOL_NEW)
+		old = m->entry.id;
+	if (snprintf(name, sizeof(name), "%s%s", old, folder == SPOOL_NEW ||
+	    strchr(old, ':') != NULL ? "" : ":2,") >= (int)sizeof(name)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
