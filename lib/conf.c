@@ -603,7 +603,7 @@ conf_init(struct conf *c)
 	c->max_size = 50LL * 1024 * 1024;
 	c->max_recipients = 1000;
 	c->max_sessions = 200;
-	c->max_sessions_per_client = 20;
+	c->max_sessions_per_client = 100;
 	c->timeout = (struct conf_timeouts) {
 		.connect = MINUTE / 2,
 		.greeting = 5 * MINUTE,
