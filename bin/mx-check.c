@@ -213,19 +213,6 @@ resolver_open(const struct options *o)
 /* Output */
 
 static const char *
-addr_text(char *buf, const struct sockaddr_storage *ss)
-{
-	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)ss;
-	const struct sockaddr_in *sin = (const struct sockaddr_in *)ss;
-	const void *p = ss->ss_family == AF_INET6 ?
-	    (const void *)&sin6->sin6_addr : (const void *)&sin->sin_addr;
-
-	if (inet_ntop(ss->ss_family, p, buf, INET6_ADDRSTRLEN) == NULL)
-		buf[0] = '\0';
-	return buf;
-}
-
-static const char *
 outcome_name(enum dns_outcome outcome)
 {
 	switch (outcome) {
@@ -283,7 +270,8 @@ host_text(struct row *r, const struct check *c, const struct check_host *h)
 	for (i = 0; i < h->naddr; i++) {
 		if (i > 0)
 			(void)strlcat(all, " ", sizeof(all));
-		(void)strlcat(all, addr_text(one, &h->addr[i]), sizeof(all));
+		(void)strlcat(all, check_addr_print(one, &h->addr[i]),
+		    sizeof(all));
 	}
 	row_begin(r);
 	row_text(r, "record", "try", 4);
@@ -344,7 +332,7 @@ host_json(struct row *r, const struct check_host *h)
 	row_text(r, "outcome", outcome_name(h->outcome), 0);
 	row_array(r, "addresses");
 	for (i = 0; i < h->naddr; i++)
-		row_text(r, NULL, addr_text(text, &h->addr[i]), 0);
+		row_text(r, NULL, check_addr_print(text, &h->addr[i]), 0);
 	row_array_end(r);
 	row_object_end(r);
 }

@@ -231,8 +231,8 @@ same_addr(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
 }
 
-static const char *
-addr_text(char *buf, const struct sockaddr_storage *ss)
+const char *
+check_addr_print(char *buf, const struct sockaddr_storage *ss)
 {
 	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)ss;
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)ss;
@@ -260,7 +260,8 @@ check_addr_twice(struct check *c, size_t host,
 				find(c, CHECK_WARN, CHECK_ADDRESS_TWICE,
 				    c->host[host].name,
 				    "The address %s is that of %s, too.",
-				    addr_text(text, ss), c->host[h].name);
+				    check_addr_print(text, ss),
+				    c->host[h].name);
 				return;
 			}
 	}
@@ -278,7 +279,7 @@ check_addrs(struct check *c, size_t host)
 		if ((what = special(&h->addr[i])) != NULL)
 			find(c, CHECK_FAIL, CHECK_ADDRESS_SPECIAL, h->name,
 			    "The address %s %s.",
-			    addr_text(text, &h->addr[i]), what);
+			    check_addr_print(text, &h->addr[i]), what);
 		check_addr_twice(c, host, &h->addr[i]);
 	}
 }

@@ -87,6 +87,9 @@ void check_run(struct check *c, size_t n, struct dns *d,
 /* The exit status of mx-check(1) for one domain: 0, 1, 2 or 3. */
 int check_status(const struct check *c);
 
+/* The address without its port into BUF (INET6_ADDRSTRLEN); returns BUF. */
+const char *check_addr_print(char *buf, const struct sockaddr_storage *ss);
+
 const char *check_id_name(enum check_id id);
 const char *check_level_name(enum check_level level);
 
