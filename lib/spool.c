@@ -490,6 +490,22 @@ spool_text_open(struct spool *sp, const char *domain, const char *name,
 	    O_CLOEXEC, 0600);
 }
 
+/* A rename is durable when its directory is; ext4 and xfs do not insist. */
+static int
+sync_parent(struct spool *sp, char *path)
+{
+	char *slash = strrchr(path, '/');
+	int fd, result;
+
+	if (slash != NULL)
+		*slash = '\0';
+	if ((fd = open_dir(sp->state, slash != NULL ? path : ".")) == -1)
+		return -1;
+	result = fsync(fd);
+	close(fd);
+	return result;
+}
+
 int
 spool_text_write(struct spool *sp, const char *domain, const char *name,
     const char *text, bool sync)
@@ -507,7 +523,7 @@ spool_text_write(struct spool *sp, const char *domain, const char *name,
 	if (spool_write_fd(fd, text, strlen(text)) == 0 &&
 	    (!sync || fsync(fd) == 0) &&
 	    renameat(sp->tmp, tmp, sp->state, path) == 0)
-		result = 0;
+		result = sync ? sync_parent(sp, path) : 0;
 	saved = errno;
 	close(fd);
 	if (result == -1)
