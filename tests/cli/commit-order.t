@@ -96,6 +96,7 @@ steps=$(sed "s/$first/FIRST/g;s/$second/SECOND/g" "$T/trace" | sed -nE '
     s,.*recvfrom\(.*taken.*,250,p
     s,.*fsync\([0-9]+<.*\.state>.*= 0$,fsync temporary,p
     s,.*renameat2?\(.*"[^"]*/replies/(FIRST|SECOND)[^"]*".*= 0$,replies \1,p
+    s,.*fsync\([0-9]+<.*/replies>.*= 0$,fsync replies,p
     s,.*pwrite64\([0-9]+<.*/(FIRST|SECOND)\,.*"d".*= 1$,mark \1,p
     s,.*fsync\([0-9]+<.*/(FIRST|SECOND)\,.*= 0$,fsync \1,p
     s,.*renameat2?\(.*"[^"]*/(FIRST|SECOND)\,.*/cur>.*= 0$,move \1,p
@@ -103,7 +104,7 @@ steps=$(sed "s/$first/FIRST/g;s/$second/SECOND/g" "$T/trace" | sed -nE '
     s,.*fsync\([0-9]+<.*/mail/([^/]*/new)>.*= 0$,fsync \1,p' |
     awk '{ printf("%s%s", NR > 1 ? ", " : "", $0) }')
 is "MAIL${steps#*MAIL}" "MAIL, 250, fsync temporary, replies FIRST, \
-mark FIRST, fsync FIRST, move FIRST, MAIL, 250, unlink SECOND, \
+fsync replies, mark FIRST, fsync FIRST, move FIRST, MAIL, 250, unlink SECOND, \
 fsync a.test/new" \
     "marks are synced before the move and the next MAIL; unlink after 250"
 done_testing
