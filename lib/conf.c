@@ -282,6 +282,90 @@ key_tls_key(struct target *t, char **word, int n)
 	    sizeof(t->conf->tls_key), word[0]);
 }
 
+static bool
+nets(struct conf_nets *list, char **word, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (list->n == CONF_NETS_MAX ||
+		    !net_parse(&list->net[list->n++], word[i]))
+			return false;
+	return n > 0;
+}
+
+static bool
+key_trusted_proxy(struct target *t, char **word, int n)
+{
+	return nets(&t->conf->trusted_proxy, word, n);
+}
+
+static bool
+key_xclient(struct target *t, char **word, int n)
+{
+	return nets(&t->conf->xclient, word, n);
+}
+
+static bool
+key_etrn(struct target *t, char **word, int n)
+{
+	return nets(&t->conf->etrn, word, n);
+}
+
+/* The number of WORD among WORDS, which ends in NULL; -1 if it is none. */
+static int
+choice(const char *word, const char *const *words)
+{
+	for (int i = 0; words[i] != NULL; i++)
+		if (strcmp(word, words[i]) == 0)
+			return i;
+	return -1;
+}
+
+static bool
+key_sandbox(struct target *t, char **word, int n)
+{
+	static const char *const words[] = {
+		[CONF_SANDBOX] = "yes",
+		[CONF_SANDBOX_REQUIRED] = "required",
+		[CONF_SANDBOX_NO] = "no",
+		NULL
+	};
+	int i = n == 1 ? choice(word[0], words) : -1;
+
+	t->conf->sandbox = i == -1 ? CONF_SANDBOX : (enum conf_sandbox)i;
+	return i != -1;
+}
+
+/* At most MOST seconds, into milliseconds. */
+static bool
+pause_of(int64_t *out, char **word, int n, int64_t most)
+{
+	int64_t seconds;
+
+	if (n != 1 || !duration_parse(&seconds, word[0]) || seconds > most)
+		return false;
+	*out = seconds * 1000;
+	return true;
+}
+
+static bool
+key_greet_delay(struct target *t, char **word, int n)
+{
+	/* RFC 5321 4.5.3.2.1: the client waits five minutes. */
+	return pause_of(&t->conf->greet_delay, word, n, 240);
+}
+
+static bool
+key_tarpit(struct target *t, char **word, int n)
+{
+	return pause_of(&t->conf->tarpit, word, n, 60);
+}
+
+static bool
+key_min_rate(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_size(&t->conf->min_rate, word[0]);
+}
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -301,6 +385,7 @@ static const struct {
 	T(command, true),
 	T(receive, true),
 	T(session, false),
+	T(proxy, true),
 #undef T
 };
 #define NTIMEOUTS (sizeof(timeouts) / sizeof(timeouts[0]))
@@ -388,6 +473,76 @@ key_rate(struct target *t, char **word, int n)
 	return true;
 }
 
+static bool
+key_recipients(struct target *t, char **word, int n)
+{
+	struct settings *s = t->settings;
+
+	if (n != 1)
+		return false;
+	s->recipients_file[0] = '\0';
+	if (strcmp(word[0], "any") == 0)
+		s->recipients = CONF_ANY;
+	else if (strcmp(word[0], "verify") == 0)
+		s->recipients = CONF_VERIFY;
+	else {
+		s->recipients = CONF_FILE;
+		return strlcpy(s->recipients_file, word[0],
+		    sizeof(s->recipients_file)) < sizeof(s->recipients_file);
+	}
+	return true;
+}
+
+static bool
+key_unknown(struct target *t, char **word, int n)
+{
+	static const char *const words[] = {
+		[CONF_ACCEPT] = "accept",
+		[CONF_DEFER] = "defer",
+		[CONF_REJECT] = "reject",
+		NULL
+	};
+	int i = n == 1 ? choice(word[0], words) : -1;
+
+	if (i == -1)
+		return false;
+	t->settings->unknown = (enum conf_unknown)i;
+	return true;
+}
+
+static bool
+key_when_up(struct target *t, char **word, int n)
+{
+	static const char *const words[] = { "accept", "defer", NULL };
+	int i = n == 1 ? choice(word[0], words) : -1;
+
+	t->settings->when_up_defer = i == 1;
+	return i != -1;
+}
+
+/* "10G", "100000", or both; bare digits count messages. */
+static bool
+key_quota(struct target *t, char **word, int n)
+{
+	struct settings *s = t->settings;
+	bool size = false, count = false;
+	char *part;
+
+	s->quota_size = s->quota_count = 0;
+	for (int i = 0; i < n; i++)
+		while ((part = strsep(&word[i], "|")) != NULL) {
+			bool *seen = part[strspn(part, "0123456789")] == '\0' ?
+			    &count : &size;
+
+			if (*seen || !(seen == &count ?
+			    parse_number(&s->quota_count, part, 0, INT64_MAX) :
+			    parse_size(&s->quota_size, part)))
+				return false;
+			*seen = true;
+		}
+	return size || count;
+}
+
 /*
  * Keys of which this version knows one answer only: whoever asks for more
  * must hear at once that he does not get it.
@@ -396,20 +551,6 @@ static bool
 only(char **word, int n, const char *answer)
 {
 	return n == 1 && strcmp(word[0], answer) == 0;
-}
-
-static bool
-key_recipients(struct target *t, char **word, int n)
-{
-	(void)t;
-	return only(word, n, "any");
-}
-
-static bool
-key_when_up(struct target *t, char **word, int n)
-{
-	(void)t;
-	return only(word, n, "accept");
 }
 
 static bool
@@ -465,16 +606,25 @@ static const struct key {
 	    "[STEP] DURATION, STEP one of those in mxkeep.conf(5)" },
 	{ "tls-certificate", true, key_tls_certificate, "an absolute path" },
 	{ "tls-key", true, key_tls_key, "an absolute path" },
+	{ "trusted-proxy", true, key_trusted_proxy,
+	    "ADDR[/LEN] ..., 64 at most" },
+	{ "xclient", true, key_xclient, "ADDR[/LEN] ..., 64 at most" },
+	{ "etrn", true, key_etrn, "ADDR[/LEN] ..., 64 at most" },
+	{ "sandbox", true, key_sandbox, "yes, required or no" },
+	{ "greet-delay", true, key_greet_delay, "a duration up to 4m, or 0" },
+	{ "tarpit", true, key_tarpit, "a duration up to 1m, or 0" },
+	{ "min-rate", true, key_min_rate, "octets a second, or 0" },
 	{ "route", false, key_route, "HOST[:PORT] ..., 16 at most" },
 	{ "expire", false, key_expire, "a duration as 30d" },
 	{ "bounce", false, key_bounce, "yes or no" },
 	{ "keep", false, key_keep, "a duration as 3d, or 0" },
 	{ "sessions", false, key_sessions, "a number from 1 to 1000" },
 	{ "rate", false, key_rate, "N/s, N/m or N/h" },
-	{ "recipients", false, key_recipients,
-	    "any (this version has no other answer)" },
-	{ "when-up", false, key_when_up,
-	    "accept (this version has no other answer)" },
+	{ "recipients", false, key_recipients, "any, verify or a file" },
+	{ "unknown", false, key_unknown, "accept, defer or reject" },
+	{ "when-up", false, key_when_up, "accept or defer" },
+	{ "quota", false, key_quota,
+	    "a size as 10G, a number of messages, or both" },
 	{ "tls", false, key_tls, "may (this version has no other answer)" },
 	{ "identify", false, key_identify,
 	    "none (this version has no other answer)" },
@@ -618,7 +768,10 @@ conf_init(struct conf *c)
 		.command = 5 * MINUTE,
 		.receive = 3 * MINUTE,
 		.session = 120 * MINUTE,
+		.proxy = MINUTE / 6,
 	};
+	c->tarpit = 1000;
+	c->min_rate = 128;
 	c->defaults.expire = 30 * DAY;
 	c->defaults.bounce = true;
 	c->defaults.sessions = 1;
@@ -648,6 +801,8 @@ conf_load(struct conf *c, const char *dir, char *error)
 			return -1;
 		}
 	}
+	if (c->tls_key[0] == '\0')
+		memcpy(c->tls_key, c->tls_certificate, sizeof(c->tls_key));
 	if (!c->postmaster_set && snprintf(c->postmaster,
 	    sizeof(c->postmaster), "postmaster@%s", c->hostname) < 0)
 		return -1;
@@ -751,6 +906,15 @@ conf_domains(const struct conf *c, int (*fn)(const char *name, void *arg),
 	}
 	free(list);
 	return result;
+}
+
+bool
+conf_path(const struct conf *c, const char *file, char *path)
+{
+	bool whole = file[0] == '/';
+
+	return snprintf(path, PATH_MAX, "%s%s%s", whole ? "" : c->dir,
+	    whole ? "" : "/", file) < PATH_MAX;
 }
 
 bool

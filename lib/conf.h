@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "net.h"
 
 /*
  * DIR/mxkeep.conf and DIR/domains/NAME: lines "key value", # comments.
@@ -17,7 +18,32 @@
 
 #define CONF_DIR	SYSCONFDIR
 #define CONF_LIST_MAX	16		/* resolvers, self, hops of a route */
+#define CONF_NETS_MAX	64		/* of one list of ADDR/LEN */
+#define CONF_FILE_MAX	1024
 #define CONF_ERROR_MAX	512
+
+enum conf_recipients {		/* whom a domain has */
+	CONF_ANY,		/* nobody tells */
+	CONF_FILE,		/* settings' file does */
+	CONF_VERIFY		/* what its primary has said of them does */
+};
+
+enum conf_unknown {		/* what becomes of those it is silent about */
+	CONF_ACCEPT,
+	CONF_DEFER,
+	CONF_REJECT
+};
+
+enum conf_sandbox {
+	CONF_SANDBOX,		/* as much of it as the kernel has */
+	CONF_SANDBOX_REQUIRED,	/* all of it, or do not run */
+	CONF_SANDBOX_NO
+};
+
+struct conf_nets {
+	struct net net[CONF_NETS_MAX];
+	size_t n;
+};
 
 struct conf_hop {			/* one of "route HOST[:PORT] ..." */
 	char host[ADDR_DOMAIN_MAX + 1];	/* a name, or an address unbracketed */
@@ -33,6 +59,12 @@ struct settings {
 	int64_t keep;			/* seconds; 0: keep no copies */
 	int64_t sessions;
 	double rate;			/* messages a second; 0: no limit */
+	enum conf_recipients recipients;
+	char recipients_file[CONF_FILE_MAX];	/* see conf_path() */
+	enum conf_unknown unknown;
+	bool when_up_defer;
+	int64_t quota_size;		/* octets; 0: no limit */
+	int64_t quota_count;		/* messages; 0: no limit */
 };
 
 struct conf_timeouts {			/* milliseconds */
@@ -40,7 +72,7 @@ struct conf_timeouts {			/* milliseconds */
 	int64_t connect, greeting, helo, mail, rcpt, data, block, dot, quit;
 	int64_t dns;			/* one set of lookups */
 	/* mx-receive */
-	int64_t command, receive, session;
+	int64_t command, receive, session, proxy;
 };
 
 struct conf {
@@ -60,7 +92,15 @@ struct conf {
 	int64_t max_size;		/* octets; 0: no limit */
 	int64_t max_recipients;
 	int64_t max_sessions, max_sessions_per_client;
-	char tls_certificate[PATH_MAX], tls_key[PATH_MAX];
+	char tls_certificate[PATH_MAX];	/* "": no STARTTLS */
+	char tls_key[PATH_MAX];		/* default: the certificate's file */
+	enum conf_sandbox sandbox;
+	struct conf_nets trusted_proxy;	/* speak the PROXY protocol */
+	struct conf_nets xclient;	/* may use XCLIENT */
+	struct conf_nets etrn;		/* may use ETRN for any domain */
+	int64_t greet_delay;		/* milliseconds */
+	int64_t tarpit;			/* milliseconds */
+	int64_t min_rate;		/* octets a second; 0: none */
 	struct conf_timeouts timeout;
 	struct settings defaults;
 };
@@ -106,6 +146,12 @@ int64_t conf_report_expire(const struct settings *s);
  */
 int conf_domains(const struct conf *c, int (*fn)(const char *name, void *arg),
     void *arg);
+
+/*
+ * FILE as a key has it, which is below DIR unless it begins with a slash,
+ * into PATH (PATH_MAX).  False if it does not fit.
+ */
+bool conf_path(const struct conf *c, const char *file, char *path);
 
 /* True if ADDR is a name of ours: hostname or one of "self". */
 bool conf_is_self(const struct conf *c, const char *name);

@@ -110,6 +110,7 @@ envelope_add(struct envelope *e, const char *address, const char *params)
 	r->params = strdup(params);
 	r->status = RCPT_PENDING;
 	r->where = 0;
+	r->unverified = false;
 	if (r->address == NULL || r->params == NULL) {
 		free(r->address);
 		free(r->params);
@@ -117,6 +118,12 @@ envelope_add(struct envelope *e, const char *address, const char *params)
 	}
 	e->nrcpt++;
 	return 0;
+}
+
+void
+envelope_unverified(struct envelope *e)
+{
+	e->rcpt[e->nrcpt - 1].unverified = true;
 }
 
 /* A field is left out where there is nothing to say. */
@@ -159,6 +166,9 @@ print_fields(struct envelope *e, FILE *f)
 		e->rcpt[i].where = (size_t)where + sizeof(rcpt) - 1;
 		if (fprintf(f, "%s%c ", rcpt, e->rcpt[i].status) < 0 ||
 		    !path(f, "", e->rcpt[i].address, e->rcpt[i].params))
+			return false;
+		if (e->rcpt[i].unverified &&
+		    fputs("Mx-Unverified: yes\r\n", f) == EOF)
 			return false;
 	}
 	return fputs("Mx-End: 1\r\n", f) != EOF;
@@ -262,6 +272,12 @@ parse_field(struct envelope *e, const char *name, char *value, size_t where)
 
 	if (strcmp(name, "Mx-Recipient") == 0)
 		return parse_recipient(e, value, where);
+	/* It speaks of the recipient before it. */
+	if (strcmp(name, "Mx-Unverified") == 0) {
+		if (e->nrcpt > 0)
+			envelope_unverified(e);
+		return e->nrcpt > 0;
+	}
 	if (strcmp(name, "Mx-Sender") == 0)
 		return e->sender == NULL &&
 		    split_path(value, &address, &params) &&

@@ -33,6 +33,7 @@ struct recipient {
 	char *address;		/* without brackets, as the client wrote it */
 	char *params;		/* ESMTP parameters of RCPT, "" if none */
 	enum rcpt_status status;
+	bool unverified;	/* nobody vouched for it: no report, ever */
 	size_t where;		/* offset of the status byte in the file */
 };
 
@@ -63,6 +64,9 @@ void envelope_clear(struct envelope *e);	/* frees what it holds */
 int envelope_set_sender(struct envelope *e, const char *address,
     const char *params);
 int envelope_add(struct envelope *e, const char *address, const char *params);
+
+/* Marks the recipient added last. */
+void envelope_unverified(struct envelope *e);
 
 /*
  * The block as text into a new buffer, caller frees; *LEN is its length;

@@ -162,11 +162,39 @@ static const struct {
 	{ "rate 0/s\n", ":1: rate: expected N/s, N/m or N/h" },
 	{ "rate 1/d\n", ":1: rate: expected N/s, N/m or N/h" },
 	{ "recipients any\n", NULL },
-	{ "recipients verify\n", ":1: recipients: expected any (this version "
-	    "has no other answer)" },
-	{ "when-up accept\n", NULL },
-	{ "when-up defer\n", ":1: when-up: expected accept (this version has "
-	    "no other answer)" },
+	{ "recipients verify\nrecipients users\nrecipients /x/y\n", NULL },
+	{ "recipients\n", ":1: recipients: expected any, verify or a file" },
+	{ "recipients a b\n",
+	    ":1: recipients: expected any, verify or a file" },
+	{ "unknown accept\nunknown defer\nunknown reject\n", NULL },
+	{ "unknown no\n", ":1: unknown: expected accept, defer or reject" },
+	{ "when-up accept\nwhen-up defer\n", NULL },
+	{ "when-up reject\n", ":1: when-up: expected accept or defer" },
+	{ "quota 10G\nquota 5000\nquota 10G 5000\nquota 10G|5000\n", NULL },
+	{ "quota\n", ":1: quota: expected a size as 10G, a number of "
+	    "messages, or both" },
+	{ "quota 10G 20G\n", ":1: quota: expected a size as 10G, a number "
+	    "of messages, or both" },
+	{ "quota -1\n", ":1: quota: expected a size as 10G, a number of "
+	    "messages, or both" },
+	{ "quota 10G|\n", ":1: quota: expected a size as 10G, a number of "
+	    "messages, or both" },
+	{ "trusted-proxy 192.0.2.0/24 ::1\ntrusted-proxy [::1]/128\n", NULL },
+	{ "trusted-proxy proxy.test\n",
+	    ":1: trusted-proxy: expected ADDR[/LEN] ..., 64 at most" },
+	{ "xclient 127.0.0.1\netrn 192.0.2.1/32\n", NULL },
+	{ "xclient\n", ":1: xclient: expected ADDR[/LEN] ..., 64 at most" },
+	{ "etrn 192.0.2.1/33\n",
+	    ":1: etrn: expected ADDR[/LEN] ..., 64 at most" },
+	{ "sandbox yes\nsandbox required\nsandbox no\n", NULL },
+	{ "sandbox maybe\n", ":1: sandbox: expected yes, required or no" },
+	{ "greet-delay 0\ngreet-delay 4m\n", NULL },
+	{ "greet-delay 5m\n",
+	    ":1: greet-delay: expected a duration up to 4m, or 0" },
+	{ "tarpit 0\ntarpit 1m\n", NULL },
+	{ "tarpit 61\n", ":1: tarpit: expected a duration up to 1m, or 0" },
+	{ "min-rate 0\nmin-rate 1K\n", NULL },
+	{ "min-rate x\n", ":1: min-rate: expected octets a second, or 0" },
 	{ "tls may\n", NULL },
 	{ "tls dane\n",
 	    ":1: tls: expected may (this version has no other answer)" },
@@ -189,8 +217,6 @@ static const struct {
 	    ":4: port: expected a number from 1 to 65535" },
 	{ "Port 25\n", ":1: unknown key \"Port\"; mxkeep.conf(5) lists those "
 	    "there are" },
-	{ "quota 5G\n", ":1: unknown key \"quota\"; mxkeep.conf(5) lists "
-	    "those there are" },
 	{ "expire=30d\n", ":1: unknown key \"expire=30d\"; mxkeep.conf(5) "
 	    "lists those there are" },
 };
@@ -239,7 +265,7 @@ show_addr(const struct sockaddr_storage *ss)
 static void
 check_values(void)
 {
-	char error[CONF_ERROR_MAX];
+	char error[CONF_ERROR_MAX], path[PATH_MAX];
 	struct conf c;
 
 	put_text("mxkeep.conf", "hostname MX2.Example.net.\nspool /var/x\n"
@@ -248,7 +274,10 @@ check_values(void)
 	    "max-recipients 100\ntimeout 10s\ntimeout dot 1m\n"
 	    "route A.test b.test:26 192.0.2.1:27 [2001:DB8::1]:28 "
 	    "2001:db8::2\nexpire 2w\nbounce no\nkeep 1d\nrate 30/m\n"
-	    "postmaster pm@example.net\n");
+	    "postmaster pm@example.net\nrecipients users\nunknown defer\n"
+	    "when-up defer\nquota 10G|5000\ntrusted-proxy 192.0.2.0/24\n"
+	    "trusted-proxy ::1\nsandbox required\ngreet-delay 5s\n"
+	    "tarpit 2\nmin-rate 1K\ntls-certificate /c.pem\n");
 	if (!ok(conf_load(&c, dir, error) == 0, "all at once"))
 		return;
 	is_str(c.hostname, "mx2.example.net", "hostname");
@@ -282,6 +311,21 @@ check_values(void)
 	is_int(c.defaults.bounce, 0, "bounce");
 	ok(c.defaults.rate > 0.49 && c.defaults.rate < 0.51, "rate");
 	is_str(c.postmaster, "pm@example.net", "postmaster");
+	is_int(c.defaults.recipients, CONF_FILE, "recipients");
+	ok(conf_path(&c, c.defaults.recipients_file, path), "their file");
+	is_str(path, in_dir("users"), "below the directory");
+	ok(conf_path(&c, "/x/users", path), "or elsewhere");
+	is_str(path, "/x/users", "by its whole name");
+	is_int(c.defaults.unknown, CONF_DEFER, "unknown");
+	is_int(c.defaults.when_up_defer, 1, "when-up");
+	is_int(c.defaults.quota_size, 10LL << 30, "quota in octets");
+	is_int(c.defaults.quota_count, 5000, "and in messages");
+	is_int((long long)c.trusted_proxy.n, 2, "networks of proxies");
+	is_int(c.sandbox, CONF_SANDBOX_REQUIRED, "sandbox");
+	is_int(c.greet_delay, 5000, "greet-delay");
+	is_int(c.tarpit, 2000, "tarpit");
+	is_int(c.min_rate, 1024, "min-rate");
+	is_str(c.tls_key, "/c.pem", "the key is with the certificate");
 	put_text("mxkeep.conf", "hostname a.test\n");
 	ok(conf_load(&c, dir, error) == 0, "hardly anything");
 	is_str(c.postmaster, "postmaster@a.test", "default postmaster");

@@ -54,6 +54,36 @@ block(const char *lines, size_t *len)
 	return buf;
 }
 
+/* Only those are marked that were, whatever their place. */
+static void
+check_unverified(void)
+{
+	struct envelope e, p;
+	size_t len, need;
+	const char *why;
+	char *text;
+
+	fill(&e);
+	envelope_unverified(&e);
+	if (envelope_add(&e, "dave@example.org", "") == -1)
+		abort();
+	text = envelope_print(&e, &len);
+	is_int(envelope_parse(&p, text, len, &need, &why), 0, "with a mark");
+	is_int(p.nrcpt, 3, "recipients");
+	ok(!p.rcpt[0].unverified && p.rcpt[1].unverified &&
+	    !p.rcpt[2].unverified, "the second is unverified");
+	is_int(p.rcpt[2].where, e.rcpt[2].where, "where the third's status is");
+	free(text);
+	envelope_clear(&p);
+	envelope_clear(&e);
+	text = block("Mx-Arrived: 1\r\nMx-Domain: example.org\r\n"
+	    "Mx-Unverified: yes\r\nMx-Sender: <>\r\n"
+	    "Mx-Recipient: p <a@example.org>\r\nMx-End: 1\r\n", &len);
+	ok(envelope_parse(&p, text, len, &need, &why) == -1 && why != NULL,
+	    "a mark before all recipients is refused");
+	free(text);
+}
+
 static void
 check_sample(void)
 {
@@ -439,6 +469,7 @@ main(void)
 	check_memory();
 #endif
 	check_sample();
+	check_unverified();
 	check_cuts();
 	check_flips();
 	check_blocks();
