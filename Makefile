@@ -23,7 +23,8 @@ INSTALL =	install
 # The floors, lowest first: a file includes only headers that stand on a
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline plain utf8 xtext
-FLOOR1 =	stream dot addr reply header duration row net
+GROUND =	log deadline plain utf8 xtext
+FLOOR1 =	stream dot addr reply header duration row net param
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger sweep
 FLOOR3 =	peer resolv dns route hosts
 FLOOR4 =	listener smtp_server smtp_client dsn deliver check
