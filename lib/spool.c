@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "spool.h"
 
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <errno.h>
@@ -9,12 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "addr.h"
+#include "deadline.h"
 #include "msgid.h"
 
 #define TEXT_MAX	(64 * 1024 * 1024)	/* of a file of state */
+#define SEEN_OF_MAX	240			/* of 255, with a prefix */
+#define SEEN_NAME_SIZE	256
+#define PAUSE_MAX	(5 * 1000 * 1000)	/* nanoseconds */
 
 static const char *const folders[] = {
 	[SPOOL_NEW] = "new",
@@ -144,7 +150,7 @@ spool_open(const char *path, char *error)
 		(void)snprintf(error, 512, "out of memory");
 		return NULL;
 	}
-	sp->mail = sp->state = sp->tmp = -1;
+	sp->mail = sp->state = sp->tmp = sp->seen = -1;
 	sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sp->fd == -1 && errno == ENOENT &&
 	    (mkdir(path, 0700) == 0 || errno == EEXIST))
@@ -156,12 +162,13 @@ spool_open(const char *path, char *error)
 	sp->mail = make_and_open(sp->fd, "mail");
 	sp->state = make_and_open(sp->fd, "state");
 	sp->tmp = make_and_open(sp->fd, "tmp");
-	if (sp->mail == -1 || sp->state == -1 || sp->tmp == -1)
+	sp->seen = make_and_open(sp->fd, "seen");
+	if (sp->mail == -1 || sp->state == -1 || sp->tmp == -1 ||
+	    sp->seen == -1)
 		return fail_errno(sp, path, error);
 	/* The FIFO comes last, so who finds it finds all. */
 	if (faccessat(sp->fd, "trigger", F_OK, 0) == -1 &&
-	    (make_dir(sp->fd, "seen") == -1 ||
-	    (mkfifoat(sp->fd, "trigger", 0600) == -1 && errno != EEXIST)))
+	    mkfifoat(sp->fd, "trigger", 0600) == -1 && errno != EEXIST)
 		return fail_errno(sp, path, error);
 	return sp;
 }
@@ -180,6 +187,7 @@ spool_close(struct spool *sp)
 
 	if (sp == NULL)
 		return;
+	close_fd(sp->seen);
 	close_fd(sp->tmp);
 	close_fd(sp->state);
 	close_fd(sp->mail);
@@ -431,19 +439,26 @@ text_path(char *path, const char *domain, const char *name)
 	return false;
 }
 
+int
+spool_text_reader(struct spool *sp, const char *domain, const char *name)
+{
+	char path[SPOOL_PATH_SIZE];
+
+	if (!text_path(path, domain, name))
+		return -1;
+	return openat(sp->state, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+}
+
 char *
 spool_text_read(struct spool *sp, const char *domain, const char *name)
 {
-	char *text = NULL, path[SPOOL_PATH_SIZE];
+	char *text = NULL;
 	struct stat st;
 	ssize_t n;
 	int fd, saved;
 
-	if (!text_path(path, domain, name))
-		return NULL;
-	fd = openat(sp->state, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC);
-	if (fd == -1)
+	if ((fd = spool_text_reader(sp, domain, name)) == -1)
 		return errno == ENOENT ? strdup("") : NULL;
 	if (fstat(fd, &st) == -1)
 		goto out;
@@ -556,6 +571,55 @@ spool_text_remove(struct spool *sp, const char *domain, const char *name)
 	if (!text_path(path, domain, name))
 		return -1;
 	return unlinkat(sp->state, path, 0);
+}
+
+/*** What the receiver remembers ***/
+
+int
+spool_seen_open(struct spool *sp, const char *kind, const char *of)
+{
+	char name[SEEN_NAME_SIZE];
+	size_t len = of != NULL ? strlen(of) : 0;
+	struct stat st;
+	int fd;
+
+	/* The longest names do not fit behind a prefix. */
+	if (len > SEEN_OF_MAX)
+		of += len - SEEN_OF_MAX;
+	if (snprintf(name, sizeof(name), "%s%s%s", kind, of != NULL ? ":" :
+	    "", of != NULL ? of : "") >= (int)sizeof(name) ||
+	    strchr(name, '/') != NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = openat(sp->seen, name, O_RDWR | O_CREAT | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd == -1 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+bool
+spool_seen_lock(int fd, int64_t ms)
+{
+	struct timespec pause = { 0, 50 * 1000 };
+	int64_t deadline = 0;
+
+	/* flock(2) that waits could wait for a process that is stopped. */
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return false;
+		if (deadline == 0)
+			deadline = deadline_in(ms);
+		if (deadline_left(deadline) == 0)
+			return false;
+		(void)nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MAX)
+			pause.tv_nsec *= 2;
+	}
+	return true;
 }
 
 /*** The trigger ***/

@@ -21,6 +21,7 @@ struct spool {
 	int mail;
 	int state;
 	int tmp;
+	int seen;
 };
 
 /*
@@ -115,5 +116,22 @@ int spool_text_append(struct spool *sp, const char *domain, const char *name,
 int spool_text_open(struct spool *sp, const char *domain, const char *name,
     int flags);
 int spool_text_remove(struct spool *sp, const char *domain, const char *name);
+/* A descriptor to read from, for a file too long to be read whole; or -1. */
+int spool_text_reader(struct spool *sp, const char *domain, const char *name);
+
+/*
+ * Files below seen/: what mx-receive remembers itself, in a sandbox that
+ * lets it make, read and write regular files there, but not remove, rename
+ * or truncate them.  KIND is the memory; OF, if not NULL, a domain's file,
+ * of whose name the last 240 octets count.  Opens for reading and writing,
+ * making the file if it is missing; EINVAL if it is no regular file.
+ */
+int spool_seen_open(struct spool *sp, const char *kind, const char *of);
+
+/*
+ * flock(2), exclusive, waiting MS milliseconds at most: true if it is ours.
+ * close(2) ends it.
+ */
+bool spool_seen_lock(int fd, int64_t ms);
 
 #endif
