@@ -23,7 +23,7 @@ INSTALL =	install
 # The floors, lowest first: a file includes only headers that stand on a
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline plain utf8 xtext siphash
-FLOOR1 =	stream dot addr reply header duration row net param
+FLOOR1 =	stream dot addr reply header duration row net param idn
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen
 FLOOR3 =	peer resolv dns route hosts
@@ -68,7 +68,7 @@ all: $(PROGRAMS)
 	$(COMPILE) -Ilib -c -o $@ $<
 
 # A full build takes seconds, so every object depends on every header.
-$(LIBOBJ): $(HEADERS)
+$(LIBOBJ) lib/libidn2.o: $(HEADERS)
 
 lib/libmx.a: $(LIBOBJ)
 	rm -f $@
@@ -76,8 +76,8 @@ lib/libmx.a: $(LIBOBJ)
 
 # What each program is linked with says what it may do: only those that ask
 # the DNS bring libldns in, and an exec of mx-receive stays cheap.
-bin/mx-receive: bin/mx-receive.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+bin/mx-receive: bin/mx-receive.c lib/libmx.a lib/libidn2.o
+	$(COMPILE) -Ilib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a lib/libidn2.o $(BSD_LIBS) $(LDLIBS)
 bin/mx-queue: bin/mx-queue.c lib/libmx.a
 	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
 bin/mx-expire: bin/mx-expire.c lib/libmx.a

@@ -21,6 +21,7 @@
 #include "conf.h"
 #include "deadline.h"
 #include "dns.h"
+#include "idn.h"
 #include "row.h"
 
 #define BATCH	100	/* domains looked up together */
@@ -189,7 +190,7 @@ configure(struct options *o)
 		o->check.us = &o->conf;
 	}
 	if (o->backup != NULL) {
-		if (!dns_to_ascii(o->conf.hostname, o->backup, &why))
+		if (!idn_to_ascii(o->conf.hostname, o->backup, &why))
 			errx(EX_USAGE, "-b %s: %s", o->backup, why);
 		o->conf.nself_name = o->conf.nself_addr = 0;
 		o->check.us = &o->conf;

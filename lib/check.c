@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "idn.h"
 #include "route.h"
 
 static const char *const names[CHECK_ID_MAX] = {
@@ -164,7 +165,7 @@ check_init(struct check *c, const char *text)
 	const char *why;
 
 	memset(c, 0, sizeof(*c));
-	if (dns_to_ascii(c->domain, text, &why))
+	if (idn_to_ascii(c->domain, text, &why))
 		dns_query_init(&c->mx, c->domain, DNS_MX);
 	else {
 		dns_query_init(&c->mx, "", DNS_MX);

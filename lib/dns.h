@@ -82,10 +82,4 @@ void dns_query_clear(struct dns_query *q);
  */
 void dns_lookup(struct dns *d, struct dns_query *q, size_t n, int64_t deadline);
 
-/*
- * A domain as people write it (final dot, upper case, U-labels) as A-labels
- * into OUT (ADDR_DOMAIN_MAX + 1).  False with the reason in *WHY.
- */
-bool dns_to_ascii(char *out, const char *text, const char **why);
-
 #endif
