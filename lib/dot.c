@@ -98,6 +98,44 @@ dot_decode(struct dot_decoder *d, const char *in, size_t len, char *out,
 }
 
 void
+dot_watch_init(struct dot_watch *w)
+{
+	w->cr = false;
+	w->faults = 0;
+}
+
+void
+dot_watch(struct dot_watch *w, const char *in, size_t len)
+{
+	const char *end = in + len, *cr;
+
+	if (len > 0 && (w->faults & DOT_NUL) == 0 &&
+	    memchr(in, '\0', len) != NULL)
+		w->faults |= DOT_NUL;
+	while (in < end) {
+		if (w->cr && *in == '\n')
+			in++;
+		else if (w->cr)
+			w->faults |= DOT_BARE_CR;
+		cr = memchr(in, '\r', (size_t)(end - in));
+		w->cr = cr != NULL;
+		if (cr == NULL)
+			cr = end;
+		if (cr > in && memchr(in, '\n', (size_t)(cr - in)) != NULL)
+			w->faults |= DOT_BARE_LF;
+		in = w->cr ? cr + 1 : end;
+	}
+}
+
+void
+dot_watch_end(struct dot_watch *w)
+{
+	if (w->cr)
+		w->faults |= DOT_BARE_CR;
+	w->cr = false;
+}
+
+void
 dot_encoder_init(struct dot_encoder *e)
 {
 	e->last[0] = '\r';

@@ -34,6 +34,19 @@ void dot_decoder_init(struct dot_decoder *d);
 size_t dot_decode(struct dot_decoder *d, const char *in, size_t len, char *out,
     size_t *outlen);
 
+/*
+ * The same faults in text that needs no dots, because its length is known
+ * (RFC 3030).
+ */
+struct dot_watch {
+	bool cr;		/* private */
+	unsigned faults;	/* of enum dot_fault */
+};
+
+void dot_watch_init(struct dot_watch *w);
+void dot_watch(struct dot_watch *w, const char *in, size_t len);
+void dot_watch_end(struct dot_watch *w);	/* a last CR is bare */
+
 struct dot_encoder {
 	char last[2];		/* private */
 };

@@ -157,6 +157,45 @@ check_encoder(size_t i, size_t piece)
 	    piece);
 }
 
+/* The text of chunks, cut at every place. */
+static const struct {
+	const char *name;
+	const char *in;
+	size_t len;
+	unsigned faults;
+} watched[] = {
+	{ "nothing", S(""), 0 },
+	{ "a line", S("a\r\n"), 0 },
+	{ "no end of line", S("a\r\nb"), 0 },
+	{ "lines of nothing", S("\r\n\r\n\r\n"), 0 },
+	{ "dots are text", S("\r\n.\r\n..\r\n"), 0 },
+	{ "bare LF", S("a\nb\r\n"), DOT_BARE_LF },
+	{ "LF at once", S("\na\r\n"), DOT_BARE_LF },
+	{ "LF after a line", S("a\r\n\n"), DOT_BARE_LF },
+	{ "bare CR", S("a\rb\r\n"), DOT_BARE_CR },
+	{ "CR before a line's end", S("a\r\r\n"), DOT_BARE_CR },
+	{ "CR at the end", S("a\r"), DOT_BARE_CR },
+	{ "both", S("a\rb\nc"), DOT_BARE_CR | DOT_BARE_LF },
+	{ "NUL", S("a\0\r\n"), DOT_NUL },
+};
+
+static void
+check_watch(void)
+{
+	struct dot_watch w;
+
+	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		for (size_t cut = 0; cut <= watched[i].len; cut++) {
+			dot_watch_init(&w);
+			dot_watch(&w, watched[i].in, cut);
+			dot_watch(&w, watched[i].in + cut,
+			    watched[i].len - cut);
+			dot_watch_end(&w);
+			is_int(w.faults, watched[i].faults,
+			    "watched: %s, cut at %zu", watched[i].name, cut);
+		}
+}
+
 int
 main(void)
 {
@@ -171,5 +210,6 @@ main(void)
 		check_encoder(i, 1);
 		check_encoder(i, 2);
 	}
+	check_watch();
 	return done_testing();
 }
