@@ -75,6 +75,16 @@ net_of(struct net *net, const char *addr, int bits4, int bits6)
 	return true;
 }
 
+void
+net_print(char *buf, const unsigned char *addr)
+{
+	bool v4 = memcmp(addr, mapped, sizeof(mapped)) == 0;
+
+	if (inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + sizeof(mapped) :
+	    addr, buf, NET_ADDR_MAX) == NULL)
+		buf[0] = '\0';
+}
+
 bool
 net_covers(const struct net *list, size_t n, const char *addr)
 {

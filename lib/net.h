@@ -10,6 +10,8 @@
  * it is mapped to are the same.
  */
 
+#define NET_ADDR_MAX	48	/* room for a numeric address and its NUL */
+
 struct net {
 	unsigned char addr[16];		/* beyond bits all zero */
 	int bits;			/* 0 to 128; an IPv4 /24 is 120 */
@@ -26,6 +28,9 @@ bool net_parse(struct net *net, const char *text);
  * IPv4, else of BITS6.  False if ADDR is no address.
  */
 bool net_of(struct net *net, const char *addr, int bits4, int bits6);
+
+/* The address of 16 octets into BUF (NET_ADDR_MAX); mapped IPv4 as IPv4. */
+void net_print(char *buf, const unsigned char *addr);
 
 /* Is the numeric address ADDR in one of the N networks of LIST? */
 bool net_covers(const struct net *list, size_t n, const char *addr);

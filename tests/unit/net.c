@@ -37,9 +37,22 @@ static const char *const bad[] = {
 	"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc",
 };
 
+static const struct {
+	const char *in, *want;
+} same_text[] = {
+	{ "192.0.2.1", "192.0.2.1" },
+	{ "::FFFF:192.0.2.1", "192.0.2.1" },
+	{ "::ffff:c000:201", "192.0.2.1" },
+	{ "2001:0DB8:0:0:0:0:0:1", "2001:db8::1" },
+	{ "::", "::" },
+	{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+	    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+};
+
 int
 main(void)
 {
+	char text[NET_ADDR_MAX];
 	struct net net, same;
 
 	for (size_t i = 0; i < sizeof(covers) / sizeof(covers[0]); i++)
@@ -56,6 +69,12 @@ main(void)
 	    memcmp(&net, &same, sizeof(net)) == 0, "neighbours of IPv6");
 	ok(net_of(&same, "2001:db8:0:2::1", 24, 64) &&
 	    memcmp(&net, &same, sizeof(net)) != 0, "strangers of IPv6");
+	for (size_t i = 0; i < sizeof(same_text) / sizeof(same_text[0]); i++) {
+		ok(net_parse(&net, same_text[i].in), "%s", same_text[i].in);
+		net_print(text, net.addr);
+		is_str(text, same_text[i].want, "%s in print",
+		    same_text[i].in);
+	}
 	ok(!net_covers(NULL, 0, "192.0.2.1"), "an empty list covers nobody");
 	return done_testing();
 }
