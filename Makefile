@@ -24,7 +24,7 @@ INSTALL =	install
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline plain utf8 xtext siphash
 FLOOR1 =	stream dot addr reply header duration row net param idn xclient
-FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \ sweep
+FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen
 FLOOR3 =	peer resolv dns route hosts
 FLOOR4 =	listener smtp_server smtp_client dsn deliver check
