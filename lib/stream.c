@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,7 +106,9 @@ fd_write(void *arg, const void *buf, size_t len, int64_t deadline)
 		if (n == -1 && errno == ENOTSOCK) {
 			if (wait_for(fds->out, POLLOUT, deadline) == -1)
 				return -1;
-			n = write(fds->out, buf, len);
+			/* A pipe with room takes this much, not any more. */
+			n = write(fds->out, buf, len > PIPE_BUF ? PIPE_BUF :
+			    len);
 		}
 		if (n > 0)
 			return n;
@@ -153,6 +156,20 @@ stream_flush(struct stream *s)
 	}
 	s->outlen = 0;
 	return write_all(s, s->out, len);
+}
+
+int
+stream_switch(struct stream *s, const struct stream_ops *ops, void *arg)
+{
+	if (stream_pending(s) > 0) {
+		errno = EBUSY;
+		return -1;
+	}
+	if (stream_flush(s) == -1)
+		return -1;
+	s->ops = ops;
+	s->arg = arg;
+	return 0;
 }
 
 int

@@ -39,6 +39,13 @@ struct stream;
 struct stream *stream_new(const struct stream_ops *ops, void *arg);
 void stream_free(struct stream *s);
 
+/*
+ * Goes on over OPS and ARG, as after STARTTLS.  What is still to be sent goes
+ * the old way first.  Refuses with EBUSY if input is waiting, since what came
+ * before could be taken for what comes after (RFC 3207 6).  0 or -1.
+ */
+int stream_switch(struct stream *s, const struct stream_ops *ops, void *arg);
+
 /* For all that follows until the next call. */
 void stream_deadline(struct stream *s, int64_t deadline);
 
