@@ -26,7 +26,7 @@ GROUND =	log deadline plain utf8 xtext siphash
 FLOOR1 =	stream dot addr reply header duration row net param idn xclient
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen
-FLOOR3 =	peer resolv dns route hosts
+FLOOR3 =	peer resolv dns route hosts tls
 FLOOR4 =	listener smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
@@ -47,15 +47,20 @@ BSD_CFLAGS !=	pkg-config --cflags libbsd-overlay
 BSD_LIBS !=	pkg-config --libs libbsd-overlay
 DNS_CFLAGS !=	pkg-config --cflags ldns libidn2
 DNS_LIBS !=	pkg-config --libs ldns libidn2
+TLS_CFLAGS !=	pkg-config --cflags libssl libcrypto
+TLS_LIBS !=	pkg-config --libs libssl libcrypto
 # Empty in a release; the tests' sanitizer builds set it.
 EXTRA =
 # For mx-receive alone: where a super-server executes it for each connection,
-# "make STATIC=-static-pie LDLIBS=-lmd" saves a third of its CPU time, at the
-# price of a new build whenever libc or libbsd is mended.
+# "make STATIC=-static-pie LDLIBS=-lmd LATE='-lssl -lcrypto -lidn2 -lunistring'"
+# saves a third of its CPU time, at the price of a new build whenever one of
+# these libraries is mended.  LATE: they are loaded at their first use; a static
+# program cannot do that, and has their archives in it.
 STATIC =
+LATE =		lib/libidn2.o lib/openssl.o
 
 COMPILE =	$(CC) $(STD) $(WARN) $(HARDEN) $(BSD_CFLAGS) $(DNS_CFLAGS) \
-		$(CPPFLAGS) $(CFLAGS) $(EXTRA)
+		$(TLS_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(EXTRA)
 LINK =		$(CC) $(CFLAGS) $(EXTRA) $(HARDEN_LD) $(LDFLAGS)
 
 LIBOBJ =	$(LIB:%=lib/%.o)
@@ -68,7 +73,7 @@ all: $(PROGRAMS)
 	$(COMPILE) -Ilib -c -o $@ $<
 
 # A full build takes seconds, so every object depends on every header.
-$(LIBOBJ) lib/libidn2.o: $(HEADERS)
+$(LIBOBJ) lib/libidn2.o lib/openssl.o: $(HEADERS)
 
 lib/libmx.a: $(LIBOBJ)
 	rm -f $@
@@ -76,8 +81,8 @@ lib/libmx.a: $(LIBOBJ)
 
 # What each program is linked with says what it may do: only those that ask
 # the DNS bring libldns in, and an exec of mx-receive stays cheap.
-bin/mx-receive: bin/mx-receive.c lib/libmx.a lib/libidn2.o
-	$(COMPILE) -Ilib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a lib/libidn2.o $(BSD_LIBS) $(LDLIBS)
+bin/mx-receive: bin/mx-receive.c lib/libmx.a lib/libidn2.o lib/openssl.o
+	$(COMPILE) -Ilib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(LATE) $(BSD_LIBS) $(LDLIBS)
 bin/mx-queue: bin/mx-queue.c lib/libmx.a
 	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
 bin/mx-expire: bin/mx-expire.c lib/libmx.a
