@@ -22,12 +22,12 @@ INSTALL =	install
 
 # The floors, lowest first: a file includes only headers that stand on a
 # floor below its own (tests/cli/floors.t keeps it so).
-GROUND =	log deadline plain utf8 xtext siphash
+GROUND =	log deadline plain utf8 xtext siphash watch
 FLOOR1 =	stream dot addr reply header duration row net param idn xclient
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen
-FLOOR3 =	peer resolv dns route hosts tls
-FLOOR4 =	listener smtp_server smtp_client dsn deliver check
+FLOOR3 =	crowd peer resolv dns route hosts tls
+FLOOR4 =	listener master smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

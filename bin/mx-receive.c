@@ -2,20 +2,30 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <paths.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "conf.h"
 #include "listener.h"
 #include "log.h"
+#include "master.h"
 #include "peer.h"
 #include "smtp_server.h"
 #include "spool.h"
 #include "stream.h"
+
+#define FIRST_FD 3		/* of socket activation */
 
 static void
 usage(void)
@@ -25,28 +35,28 @@ usage(void)
 }
 
 struct receiver {
+	const char *dir;
 	struct conf conf;
+	bool loaded;		/* conf is good */
 	struct spool *spool;
+	int fd[LISTENER_MAX];	/* listening sockets */
+	size_t nfd;
 };
 
-/* One connection, on fd 0 and 1. */
-static int
-serve(void *arg)
-{
-	struct stream_fds fds = { STDIN_FILENO, STDOUT_FILENO };
-	struct receiver *r = arg;
-	struct smtp_server_args args;
-	struct peer peer;
-	enum smtp_server_end end;
-	int one = 1;
+/*** One connection ***/
 
-	/* No reply of ours waits for the acknowledgement of another. */
-	(void)setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &one,
-	    sizeof(one));
-	(void)peer_find(&peer, STDIN_FILENO);
-	args.conf = &r->conf;
-	args.spool = r->spool;
-	args.peer = &peer;
+static int
+serve(void *arg, int fd, struct peer *peer)
+{
+	struct stream_fds fds = { fd, fd == STDIN_FILENO ? STDOUT_FILENO : fd };
+	struct receiver *r = arg;
+	struct smtp_server_args args = {
+		.conf = &r->conf,
+		.spool = r->spool,
+		.peer = peer,
+	};
+	enum smtp_server_end end;
+
 	if ((args.stream = stream_new(&stream_fd_ops, &fds)) == NULL)
 		return EX_TEMPFAIL;
 	end = smtp_serve(&args);
@@ -56,31 +66,217 @@ serve(void *arg)
 
 /* Tells the client that we cannot work; the log has the reason. */
 static int
-refuse(void *arg)
+refuse(void *arg, int fd, struct peer *peer)
 {
-	struct stream_fds fds = { STDIN_FILENO, STDOUT_FILENO };
+	struct stream_fds fds = { fd, fd == STDIN_FILENO ? STDOUT_FILENO : fd };
 	struct receiver *r = arg;
 	struct stream *stream;
 
+	(void)peer;
 	if ((stream = stream_new(&stream_fd_ops, &fds)) != NULL)
 		smtp_serve_refusal(stream, r->conf.hostname);
 	stream_free(stream);
 	return EX_CONFIG;
 }
 
+/*** Before the first byte of a stranger ***/
+
+static bool
+load(struct receiver *r)
+{
+	char error[CONF_ERROR_MAX];
+	struct conf *c;
+	bool loaded = false;
+
+	if ((c = malloc(sizeof(*c))) == NULL) {
+		log_warn("cannot load the configuration");
+		return false;
+	}
+	if (conf_load(c, r->dir, error) == 0)
+		loaded = true;
+	else
+		log_warnx("%s", error);
+	/* A broken one has at least a name to greet with. */
+	if (loaded || !r->loaded)
+		r->conf = *c;
+	r->loaded = r->loaded || loaded;
+	free(c);
+	return loaded;
+}
+
+/* Keys and directories first, then the door is locked. */
+static bool
+lock_in(struct receiver *r)
+{
+	char error[CONF_ERROR_MAX];
+
+	if (spool_become_owner(r->conf.spool, error) == -1 ||
+	    (r->spool = spool_open(r->conf.spool, error)) == NULL) {
+		log_warnx("%s", error);
+		return false;
+	}
+	/* Once, or each session would read the zone for its dates. */
+	tzset();
+	return true;
+}
+
+/*** A listening socket ***/
+
+static bool
+add_below(struct watch *w, const char *dir, const char *name,
+    enum watch_what what)
+{
+	char path[PATH_MAX + 32];
+
+	return snprintf(path, sizeof(path), "%s/%s", dir, name) <
+	    (int)sizeof(path) && watch_add(w, path, what) == 0;
+}
+
+/* In the master: what a new acceptor depends on. */
+static bool
+reload(void *arg, struct watch *w)
+{
+	struct receiver *r = arg;
+	const struct conf *c = &r->conf;
+	bool loaded, watched;
+
+	log_reopen();
+	watched = watch_add(w, r->dir, WATCH_PLACE) == 0 &&
+	    add_below(w, r->dir, "mxkeep.conf", WATCH_TEXT) &&
+	    watch_add(w, _PATH_LOG, WATCH_PLACE) == 0;
+	loaded = load(r);
+	if (!watched || watch_add(w, c->spool, WATCH_PLACE) == -1 ||
+	    (c->tls_certificate[0] != '\0' &&
+	    (watch_add(w, c->tls_certificate, WATCH_TEXT) == -1 ||
+	    watch_add(w, c->tls_key, WATCH_TEXT) == -1)))
+		log_warn("changes of files may go unnoticed");
+	return loaded;
+}
+
+static enum master_end
+run_acceptor(void *arg, struct master_child *child)
+{
+	struct receiver *r = arg;
+	struct listener_args args = {
+		.conf = &r->conf,
+		.fd = r->fd,
+		.n = r->nfd,
+		.crowd = child->crowd,
+		.control = child->control,
+		.serve = serve,
+		.arg = r,
+	};
+
+	if (!r->loaded || !lock_in(r)) {
+		if (!child->alone)
+			return MASTER_UNFIT;
+		args.serve = refuse;
+	}
+	master_ready(child, args.serve == serve);
+	if (listener_run(&args) == 0)
+		return MASTER_END;
+	log_warn("a listening socket is broken");
+	return MASTER_BROKEN;
+}
+
+/*** Start ***/
+
+/* What is opened later must not be taken for one of the first three. */
+static void
+fill_first(void)
+{
+	struct pollfd pfd[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
+	int n = poll(pfd, 3, 0);
+
+	for (int fd = 0; n > 0 && fd < 3; fd++)
+		if ((pfd[fd].revents & POLLNVAL) != 0)
+			(void)open(_PATH_DEVNULL, O_RDWR);
+}
+
+/* How many descriptors from the third on systemd's protocol gives us. */
+static int
+activated(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	const char *error = NULL;
+	int n = 0;
+
+	if (pid == NULL || fds == NULL)
+		return 0;
+	if (strtonum(pid, 1, INT_MAX, &error) == getpid() && error == NULL)
+		n = (int)strtonum(fds, 0, LISTENER_MAX, &error);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return error == NULL ? n : 0;
+}
+
+/*
+ * Finds listening sockets: those of socket activation, or fd 0 (inetd
+ * "wait"), or fd 3 where nobody is on fd 0.  A single connection of socket
+ * activation is put where others have it.
+ */
+static void
+find_sockets(struct receiver *r)
+{
+	int n = activated();
+
+	for (int i = 0; i < n; i++)
+		if (listener_is(FIRST_FD + i))
+			r->fd[r->nfd++] = FIRST_FD + i;
+	if (n == 1 && r->nfd == 0) {
+		(void)dup2(FIRST_FD, STDIN_FILENO);
+		(void)dup2(FIRST_FD, STDOUT_FILENO);
+		close(FIRST_FD);
+	}
+	if (n != 0)
+		return;
+	if (listener_is(STDIN_FILENO))
+		r->fd[r->nfd++] = STDIN_FILENO;
+	else if (errno == ENOTSOCK && lseek(STDIN_FILENO, 0, SEEK_CUR) != -1 &&
+	    listener_is(FIRST_FD))
+		r->fd[r->nfd++] = FIRST_FD;
+}
+
+static int
+run_master(struct receiver *r)
+{
+	const struct master m = { reload, run_acceptor, r };
+	int null = open(_PATH_DEVNULL, O_RDWR | O_CLOEXEC);
+
+	/* inetd "wait" hands it over as the output and the log, too. */
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (listener_is(fd) && null != -1)
+			(void)dup2(null, fd);
+	if (master_run(&m) == MASTER_UNFIT)
+		log_warn("cannot begin");
+	return EX_OSERR;
+}
+
+static int
+run_session(struct receiver *r)
+{
+	struct peer peer;
+	int one = 1;
+	bool well = load(r) && lock_in(r);
+
+	/* No reply of ours waits for the acknowledgement of another. */
+	(void)setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &one,
+	    sizeof(one));
+	(void)peer_find(&peer, STDIN_FILENO);
+	return (well ? serve : refuse)(r, STDIN_FILENO, &peer);
+}
+
 int
 main(int argc, char *argv[])
 {
-	static struct receiver r;
-	const char *dir = CONF_DIR;
-	char error[CONF_ERROR_MAX];
-	int (*answer)(void *arg) = serve;
+	static struct receiver r = { .dir = CONF_DIR };
 	int ch, verbose = 0;
 
 	while ((ch = getopt(argc, argv, "C:qv")) != -1)
 		switch (ch) {
 		case 'C':
-			dir = optarg;
+			r.dir = optarg;
 			break;
 		case 'q':
 			verbose = -1;
@@ -96,20 +292,8 @@ main(int argc, char *argv[])
 	/* A vanished client and a full disk are results, not signals. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	fill_first();
 	log_open("mx-receive", log_target_find(), verbose);
-	if (conf_load(&r.conf, dir, error) == -1 ||
-	    spool_become_owner(r.conf.spool, error) == -1 ||
-	    (r.spool = spool_open(r.conf.spool, error)) == NULL) {
-		log_warnx("%s", error);
-		answer = refuse;
-	}
-	if (!listener_is(STDIN_FILENO))
-		return answer(&r);
-	if (answer == serve) {
-		/* Once, or each child would read the zone for its dates. */
-		tzset();
-		listener_run(&r.conf, STDIN_FILENO, serve, &r);
-		log_warn("the listening socket is broken");
-	}
-	return answer == serve ? EX_OSERR : EX_CONFIG;
+	find_sockets(&r);
+	return r.nfd > 0 ? run_master(&r) : run_session(&r);
 }

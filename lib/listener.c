@@ -6,31 +6,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "log.h"
 
 #define PAUSE	100	/* milliseconds, when the machine is short of a thing */
-#define REAP	1000	/* milliseconds between looks for ended children */
+#define QUIET	10000	/* milliseconds in which a trouble is told once */
+#define ENDED	16	/* children that may wait to be reaped under load */
 
-/* What counts as one client: an IPv4 address, an IPv6 /64. */
-struct client {
-	unsigned char net[8];
-};
-
-struct session {
-	pid_t pid;
-	struct client client;
+/* A trouble that may come many times a second. */
+struct trouble {
+	int64_t told;		/* until then nothing is said */
+	unsigned more;		/* times nothing was said */
 };
 
 struct listener {
-	const struct conf *conf;
-	struct session *session;
-	size_t n;
+	const struct listener_args *args;
+	unsigned begun;		/* children since the last reaping */
+	struct trouble crowded, accepting, forking;
 };
 
 bool
@@ -43,21 +42,24 @@ listener_is(int fd)
 	    yes != 0;
 }
 
-static struct client
-client_of(const struct sockaddr_storage *ss)
+/* May it be told?  Keeps errno. */
+static bool
+is_news(struct trouble *t)
 {
-	const struct sockaddr_in6 *in6 = (const void *)ss;
-	const struct sockaddr_in *in = (const void *)ss;
-	struct client c = { { 0 } };
+	int saved = errno;
+	int64_t now = deadline_now();
 
-	if (ss->ss_family == AF_INET)
-		memcpy(c.net, &in->sin_addr, 4);
-	else if (ss->ss_family == AF_INET6 &&
-	    IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		memcpy(c.net, &in6->sin6_addr.s6_addr[12], 4);
-	else if (ss->ss_family == AF_INET6)
-		memcpy(c.net, &in6->sin6_addr, 8);
-	return c;
+	errno = saved;
+	if (now < t->told) {
+		t->more++;
+		return false;
+	}
+	if (t->more > 0)
+		log_info("of what follows %u more were not told", t->more);
+	t->more = 0;
+	t->told = now + QUIET;
+	errno = saved;
+	return true;
 }
 
 static void
@@ -66,75 +68,81 @@ reap(struct listener *l)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		for (size_t i = 0; i < l->n; i++)
-			if (l->session[i].pid == pid) {
-				l->session[i] = l->session[--l->n];
-				break;
-			}
+		crowd_remove(l->args->crowd, pid);
+	l->begun = 0;
 }
 
+/* One client: an IPv4 address, or an IPv6 network of 64 bits. */
 static bool
-is_crowded(const struct listener *l, const struct client *c)
+has_room(struct listener *l, const struct peer *peer, struct net *client)
 {
-	int64_t same = 0;
+	const struct conf *c = l->args->conf;
+	int64_t same = c->max_sessions_per_client;
 
-	if ((int64_t)l->n >= l->conf->max_sessions)
+	/* No Internet socket: one client, whoever it is. */
+	if (!net_of(client, peer->addr, 32, 64))
+		memset(client, 0, sizeof(*client));
+	if (net_covers(c->trusted_proxy.net, c->trusted_proxy.n, peer->addr))
+		same = 0;
+	if (crowd_has_room(l->args->crowd, client, c->max_sessions, same))
 		return true;
-	for (size_t i = 0; i < l->n; i++)
-		same += memcmp(&l->session[i].client, c, sizeof(*c)) == 0;
-	return same >= l->conf->max_sessions_per_client;
+	/* Some may have ended unnoticed. */
+	reap(l);
+	return crowd_has_room(l->args->crowd, client, c->max_sessions, same);
 }
 
 static void
-send_away(const struct listener *l, int fd)
+send_away(const struct listener *l, int fd, const char *code, const char *why)
 {
 	char text[ADDR_DOMAIN_MAX + 64];
 	int n;
 
-	n = snprintf(text, sizeof(text), "421 4.7.0 %s has too many sessions, "
-	    "try later\r\n", l->conf->hostname);
+	n = snprintf(text, sizeof(text), "421 %s %s %s, try later\r\n", code,
+	    l->args->conf->hostname, why);
 	/* Never worth waiting for. */
 	if (send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
 		log_debug("a client left before it was sent away");
-	log_info("refused a client: too many sessions");
 }
 
 static void
-child(int listening, int fd, int (*serve)(void *arg), void *arg)
+child(const struct listener *l, int fd, struct peer *peer)
 {
-	if (dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
-		_exit(1);
-	/* inetd "wait": the listening socket is fd 2 too. */
-	if (listener_is(STDERR_FILENO) && dup2(fd, STDERR_FILENO) == -1)
-		_exit(1);
-	if (fd > STDERR_FILENO)
-		close(fd);
-	if (listening > STDERR_FILENO)
-		close(listening);
-	_exit(serve(arg));
+	for (size_t i = 0; i < l->args->n; i++)
+		close(l->args->fd[i]);
+	_exit(l->args->serve(l->args->arg, fd, peer));
 }
 
 static void
-begin(struct listener *l, int listening, int fd, const struct client *c,
-    int (*serve)(void *arg), void *arg)
+begin(struct listener *l, int fd, struct peer *peer)
 {
-	pid_t pid = fork();
+	struct net client;
+	pid_t pid;
 
-	if (pid == 0)
-		child(listening, fd, serve, arg);
+	if (!has_room(l, peer, &client)) {
+		send_away(l, fd, "4.7.0", "has too many sessions");
+		if (is_news(&l->crowded))
+			log_info("sent away client=[%s]: too many sessions",
+			    peer->addr);
+		return;
+	}
+	if ((pid = fork()) == 0)
+		child(l, fd, peer);
 	if (pid == -1) {
-		log_warn("cannot fork");
-		send_away(l, fd);
+		if (is_news(&l->forking))
+			log_warn("cannot fork");
+		send_away(l, fd, "4.3.2", "cannot take a session now");
+		reap(l);
 		(void)poll(NULL, 0, PAUSE);
 		return;
 	}
-	l->session[l->n].pid = pid;
-	l->session[l->n++].client = *c;
+	crowd_add(l->args->crowd, &client, pid);
+	if (++l->begun >= ENDED)
+		reap(l);
 }
 
 /* Errors of accept(2) that say nothing about the listening socket. */
 static bool
-is_passing(int error)
+is_passing(struct listener *l, int error)
 {
 	switch (error) {
 	case EBADF:
@@ -147,7 +155,9 @@ is_passing(int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		log_warn("cannot accept");
+		if (is_news(&l->accepting))
+			log_warn("cannot accept");
+		reap(l);
 		(void)poll(NULL, 0, PAUSE);
 		return true;
 	default:
@@ -155,42 +165,82 @@ is_passing(int error)
 	}
 }
 
-void
-listener_run(const struct conf *conf, int fd, int (*serve)(void *arg),
-    void *arg)
+/* False when the socket is broken. */
+static bool
+take(struct listener *l, int listening)
 {
-	struct listener l = { .conf = conf };
-	struct sockaddr_storage ss;
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	struct client client;
-	socklen_t len;
-	int conn, flags;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	struct peer peer;
+	int fd;
 
-	l.session = calloc((size_t)conf->max_sessions, sizeof(*l.session));
-	if (l.session == NULL)
-		return;
-	/* Several processes may share the socket: never block in it. */
-	flags = fcntl(fd, F_GETFL);
-	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
-		log_warn("the listening socket may block");
+	fd = accept4(listening, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
+	if (fd == -1)
+		return is_passing(l, errno);
+	(void)peer_from(&peer, &ss);
+	begin(l, fd, &peer);
+	close(fd);
+	return true;
+}
+
+static void
+prepare(const struct listener_args *a)
+{
+	int flags, one = 1;
+
+	for (size_t i = 0; i < a->n; i++) {
+		/* Others may accept from it too: never block in it. */
+		flags = fcntl(a->fd[i], F_GETFL);
+		if (flags == -1 ||
+		    fcntl(a->fd[i], F_SETFL, flags | O_NONBLOCK) == -1)
+			log_warn("a listening socket may block");
+		/*
+		 * No reply of ours waits for the acknowledgement of another:
+		 * what is accepted has it from here.
+		 */
+		(void)setsockopt(a->fd[i], IPPROTO_TCP, TCP_NODELAY, &one,
+		    sizeof(one));
+	}
+	crowd_withhold(a->crowd);
+}
+
+/* Its only work is to end a ppoll(2). */
+static void
+wake(int number)
+{
+	(void)number;
+}
+
+int
+listener_run(const struct listener_args *a)
+{
+	struct listener l = { .args = a };
+	struct pollfd pfd[LISTENER_MAX + 1];
+	struct sigaction action = { .sa_handler = wake };
+	sigset_t child_ended, mask;
+
+	prepare(a);
+	for (size_t i = 0; i < a->n; i++)
+		pfd[i] = (struct pollfd){ .fd = a->fd[i], .events = POLLIN };
+	pfd[a->n] = (struct pollfd){ .fd = a->control, .events = POLLIN };
+	sigemptyset(&child_ended);
+	sigaddset(&child_ended, SIGCHLD);
+	sigemptyset(&action.sa_mask);
+	if (sigprocmask(SIG_BLOCK, &child_ended, &mask) == -1 ||
+	    sigaction(SIGCHLD, &action, NULL) == -1)
+		return -1;
+	sigdelset(&mask, SIGCHLD);
 	for (;;) {
-		(void)poll(&pfd, 1, l.n > 0 ? REAP : -1);
-		reap(&l);
-		len = sizeof(ss);
-		memset(&ss, 0, sizeof(ss));
-		conn = pfd.revents == 0 ? -1 : accept4(fd,
-		    (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
-		if (conn == -1) {
-			if (pfd.revents != 0 && !is_passing(errno))
-				break;
+		if (ppoll(pfd, a->n + 1, NULL, &mask) == -1) {
+			if (errno != EINTR)
+				(void)poll(NULL, 0, PAUSE);
+			reap(&l);
 			continue;
 		}
-		client = client_of(&ss);
-		if (is_crowded(&l, &client))
-			send_away(&l, conn);
-		else
-			begin(&l, fd, conn, &client, serve, arg);
-		close(conn);
+		for (size_t i = 0; i < a->n; i++)
+			if (pfd[i].revents != 0 && !take(&l, a->fd[i]))
+				return -1;
+		if (pfd[a->n].revents != 0)
+			return 0;
 	}
-	free(l.session);
 }

@@ -26,6 +26,15 @@ log_open(const char *ident, enum log_target target, int verbose)
 		openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
+void
+log_reopen(void)
+{
+	if (log_to != LOG_TARGET_SYSLOG)
+		return;
+	closelog();
+	openlog(log_ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
 enum log_target
 log_target_find(void)
 {

@@ -13,6 +13,9 @@ enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 /* IDENT is kept, not copied.  VERBOSE: 0 drops log_debug, -1 log_info too. */
 void log_open(const char *ident, enum log_target target, int verbose);
 
+/* Connects to syslog anew, for one who notices that it was restarted. */
+void log_reopen(void);
+
 /*
  * Where a program started by a super-server should log: syslog when fd 2 is
  * not open, is the null device, or is the client's socket as under inetd

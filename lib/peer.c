@@ -53,27 +53,30 @@ env_addr(char *buf, size_t size, const char *variable)
 }
 
 bool
+peer_from(struct peer *p, const struct sockaddr_storage *ss)
+{
+	memset(p, 0, sizeof(*p));
+	if (!print_addr(p->addr, sizeof(p->addr), ss, &p->port))
+		return false;
+	p->v6 = strchr(p->addr, ':') != NULL;
+	return true;
+}
+
+bool
 peer_find(struct peer *p, int fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	const char *name;
-	int port = 0;
 
 	memset(p, 0, sizeof(*p));
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
-	    print_addr(p->addr, sizeof(p->addr), &ss, &p->port)) {
-		len = sizeof(ss);
-		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-			(void)print_addr(p->local, sizeof(p->local), &ss,
-			    &port);
-	} else {
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1 ||
+	    !peer_from(p, &ss)) {
 		if (!env_addr(p->addr, sizeof(p->addr), "TCPREMOTEIP") &&
 		    !env_addr(p->addr, sizeof(p->addr), "REMOTE_ADDR"))
 			return false;
-		(void)env_addr(p->local, sizeof(p->local), "TCPLOCALIP");
+		p->v6 = strchr(p->addr, ':') != NULL;
 	}
-	p->v6 = strchr(p->addr, ':') != NULL;
 	name = getenv("TCPREMOTEHOST");
 	if (name == NULL || !addr_domain(p->name, name))
 		p->name[0] = '\0';

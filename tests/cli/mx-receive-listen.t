@@ -82,7 +82,10 @@ try:
     c = socket.create_connection(s.getsockname())
     c.settimeout(10)
     c.recv(1)
-    child = open('/proc/%d/task/%d/children' % (p.pid, p.pid)).read().strip()
+    # The master, the one that accepts, and the session.
+    child = p.pid
+    for i in range(2):
+        child = open('/proc/%s/task/%s/children' % (child, child)).read().strip()
     ours = os.readlink('/proc/self/fd/%d' % s.fileno())
     held = [f for f in os.listdir('/proc/%s/fd' % child)
             if os.readlink('/proc/%s/fd/%s' % (child, f)) == ours]

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "peer.h"
@@ -10,30 +11,26 @@
 
 /* The environment of a pipe; NULL where a variable is not set. */
 static const struct {
-	const char *ip, *host, *local, *remote;
+	const char *ip, *host, *remote;
 	bool found;
-	const char *addr, *name, *own;
+	const char *addr, *name;
 	bool v6;
 } cases[] = {
-	{ NULL, NULL, NULL, NULL, false, "", "", "", false },
-	{ "192.0.2.1", NULL, NULL, NULL, true, "192.0.2.1", "", "", false },
-	{ "192.0.2.1", "Mail.Example.ORG.", "192.0.2.9", NULL, true,
-	    "192.0.2.1", "mail.example.org", "192.0.2.9", false },
-	{ "2001:DB8:0::1", "", NULL, NULL, true, "2001:db8::1", "", "", true },
-	{ "::ffff:192.0.2.1", NULL, "::ffff:192.0.2.9", NULL, true,
-	    "192.0.2.1", "", "192.0.2.9", false },
-	{ NULL, NULL, NULL, "192.0.2.2", true, "192.0.2.2", "", "", false },
-	{ "192.0.2.1", NULL, NULL, "192.0.2.2", true, "192.0.2.1", "", "",
-	    false },
-	{ "0", NULL, NULL, NULL, false, "", "", "", false },
-	{ "localhost", NULL, NULL, NULL, false, "", "", "", false },
-	{ "192.0.2.1\r\nX: y", NULL, NULL, NULL, false, "", "", "", false },
-	{ "", NULL, NULL, "192.0.2.2", true, "192.0.2.2", "", "", false },
-	{ "192.0.2.1", "a b", "x", NULL, true, "192.0.2.1", "", "", false },
-	{ "192.0.2.1", "\033[2J", NULL, NULL, true, "192.0.2.1", "", "",
-	    false },
-	{ "192.0.2.1", "192.0.2.1", NULL, NULL, true, "192.0.2.1", "", "",
-	    false },
+	{ NULL, NULL, NULL, false, "", "", false },
+	{ "192.0.2.1", NULL, NULL, true, "192.0.2.1", "", false },
+	{ "192.0.2.1", "Mail.Example.ORG.", NULL, true, "192.0.2.1",
+	    "mail.example.org", false },
+	{ "2001:DB8:0::1", "", NULL, true, "2001:db8::1", "", true },
+	{ "::ffff:192.0.2.1", NULL, NULL, true, "192.0.2.1", "", false },
+	{ NULL, NULL, "192.0.2.2", true, "192.0.2.2", "", false },
+	{ "192.0.2.1", NULL, "192.0.2.2", true, "192.0.2.1", "", false },
+	{ "0", NULL, NULL, false, "", "", false },
+	{ "localhost", NULL, NULL, false, "", "", false },
+	{ "192.0.2.1\r\nX: y", NULL, NULL, false, "", "", false },
+	{ "", NULL, "192.0.2.2", true, "192.0.2.2", "", false },
+	{ "192.0.2.1", "a b", NULL, true, "192.0.2.1", "", false },
+	{ "192.0.2.1", "\033[2J", NULL, true, "192.0.2.1", "", false },
+	{ "192.0.2.1", "192.0.2.1", NULL, true, "192.0.2.1", "", false },
 };
 
 static void
@@ -80,6 +77,8 @@ main(void)
 {
 	static const struct { int family; const char *addr; } families[] = {
 		{ AF_INET, "127.0.0.1" }, { AF_INET6, "::1" } };
+	struct sockaddr_storage ss;
+	socklen_t len;
 	struct peer p;
 	int fds[2], fd, other, port;
 
@@ -88,12 +87,10 @@ main(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		set("TCPREMOTEIP", cases[i].ip);
 		set("TCPREMOTEHOST", cases[i].host);
-		set("TCPLOCALIP", cases[i].local);
 		set("REMOTE_ADDR", cases[i].remote);
 		is_int(peer_find(&p, fds[0]), cases[i].found, "case %zu", i);
 		is_str(p.addr, cases[i].addr, "case %zu: address", i);
 		is_str(p.name, cases[i].name, "case %zu: name", i);
-		is_str(p.local, cases[i].own, "case %zu: our end", i);
 		is_int(p.v6, cases[i].v6, "case %zu: v6", i);
 	}
 	/* a socket knows better than the environment */
@@ -107,14 +104,28 @@ main(void)
 		}
 		ok(peer_find(&p, fd), "%s", families[i].addr);
 		is_str(p.addr, families[i].addr, "the peer");
-		is_str(p.local, families[i].addr, "our end");
 		is_int(p.port, port, "its port");
 		is_int(p.v6, i == 1, "v6");
+		is_str(p.name, "mail.example.org", "its name");
+		len = sizeof(ss);
+		memset(&ss, 0, sizeof(ss));
+		if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1)
+			return 1;
+		ok(peer_from(&p, &ss), "%s as accept(2) tells it",
+		    families[i].addr);
+		is_str(p.addr, families[i].addr, "the peer");
+		is_int(p.port, port, "its port");
+		is_int(p.v6, i == 1, "v6");
+		is_str(p.name, "", "no name of the environment");
 		close(fd);
 		close(other);
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == -1)
 		return 1;
+	memset(&ss, 0, sizeof(ss));
+	ss.ss_family = AF_UNIX;
+	ok(!peer_from(&p, &ss), "no address of the Internet");
+	is_str(p.addr, "", "is not known");
 	ok(peer_find(&p, fds[0]), "a socket without addresses");
 	is_str(p.addr, "192.0.2.1", "leaves it to the environment");
 	return done_testing();
