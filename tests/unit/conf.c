@@ -332,6 +332,9 @@ check_values(void)
 	is_int(c.defaults.expire, 30 * 86400, "default expire");
 	is_int(c.defaults.bounce, 1, "default bounce");
 	is_int(c.max_size, 50 * 1024 * 1024, "default max-size");
+	is_int(c.max_recipients, 1000, "default max-recipients");
+	is_int(c.timeout.command, 300000, "default timeout command");
+	is_int(c.timeout.receive, 180000, "default timeout receive");
 }
 
 /* A domain, the file that answers for it, and what its "expire" is. */
