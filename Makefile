@@ -22,7 +22,7 @@ INSTALL =	install
 
 # The floors, lowest first: a file includes only headers that stand on a
 # floor below its own (tests/cli/floors.t keeps it so).
-GROUND =	log deadline plain utf8 xtext siphash watch
+GROUND =	log deadline sandbox plain utf8 xtext siphash watch
 FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
