@@ -32,6 +32,7 @@ struct draft {
 	bool committed;
 	int64_t size;		/* of the message */
 	size_t used;		/* of buf */
+	size_t own;		/* of that: the first copy's envelope */
 	char buf[BUFSIZE];
 };
 
@@ -42,14 +43,14 @@ open_temporary(struct draft *d, const char *base)
 	int fd = -1;
 
 	if (!d->named) {
-		fd = openat(d->sp->tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+		fd = openat(d->sp->tmp, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC,
 		    0600);
 		/* NFS, Gluster, old FUSE and old kernels have no such thing. */
 		d->named = fd == -1 && (errno == EOPNOTSUPP ||
 		    errno == EISDIR || errno == EINVAL || errno == ENOENT);
 	}
 	if (d->named)
-		fd = openat(d->sp->tmp, base, O_CREAT | O_EXCL | O_RDWR |
+		fd = openat(d->sp->tmp, base, O_CREAT | O_EXCL | O_WRONLY |
 		    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		close(fd);
@@ -81,7 +82,7 @@ begin_copy(struct draft *d, struct copy *c, struct envelope *e,
 	/* The first copy goes through the buffer, together with the text. */
 	if (c == d->copy && len <= sizeof(d->buf)) {
 		memcpy(d->buf, block, len);
-		d->used = len;
+		d->used = d->own = len;
 		result = 0;
 	} else
 		result = spool_write_fd(c->fd, block, len);
@@ -129,13 +130,27 @@ fail:
 	return NULL;
 }
 
+/* To all copies, so that none is ever read: a receiver need not be able to. */
+static int
+write_copies(struct draft *d, const char *data, size_t len, size_t own)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		size_t skip = i == 0 ? 0 : own;
+
+		if (spool_write_fd(d->copy[i].fd, data + skip, len - skip) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 flush_draft(struct draft *d)
 {
-	size_t n = d->used;
+	size_t len = d->used, own = d->own;
 
-	d->used = 0;
-	return spool_write_fd(d->copy[0].fd, d->buf, n);
+	d->used = d->own = 0;
+	return write_copies(d, d->buf, len, own);
 }
 
 void
@@ -151,7 +166,7 @@ draft_write(struct draft *d, const char *data, size_t len)
 		return -1;
 	d->size += (int64_t)len;
 	if (len >= sizeof(d->buf))
-		return spool_write_fd(d->copy[0].fd, data, len);
+		return write_copies(d, data, len, 0);
 	memcpy(d->buf + d->used, data, len);
 	d->used += len;
 	return 0;
@@ -161,29 +176,6 @@ int64_t
 draft_size(const struct draft *d)
 {
 	return d->size;
-}
-
-/* The text of the first copy behind the envelope of another. */
-static int
-copy_text(struct draft *d, struct copy *to)
-{
-	off_t at = (off_t)d->copy[0].envelope->length;
-	int64_t left = d->size;
-	ssize_t n;
-
-	while (left > 0) {
-		n = pread(d->copy[0].fd, d->buf, left < BUFSIZE ?
-		    (size_t)left : BUFSIZE, at);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0 || spool_write_fd(to->fd, d->buf, (size_t)n) == -1)
-			return -1;
-		at += n;
-		left -= n;
-	}
-	return 0;
 }
 
 static int
@@ -232,8 +224,6 @@ void_copies(struct draft *d)
 static int
 prepare_copy(struct draft *d, struct copy *c)
 {
-	if (c != d->copy && copy_text(d, c) == -1)
-		return -1;
 	msgid_name(c->id, c->base, (int64_t)c->envelope->length + d->size);
 	/* Where link cannot be called back, the file is synced before it. */
 	if (d->named && fsync(c->fd) == -1)
