@@ -44,7 +44,7 @@ struct xclient {
 	bool extended;			/* PROTO is ESMTP */
 	char helo[ADDR_DOMAIN_MAX + 1];	/* printable ASCII without blanks,
 					   "?" for the rest; "" the same */
-	char login[256];		/* UTF-8 without controls; "" the same */
+	char login[256];		/* UTF-8, no controls; "" the same */
 	char local[NET_ADDR_MAX];	/* DESTADDR */
 	int local_port;			/* DESTPORT */
 	char fault[16];			/* the name at fault, upper-case, cut
