@@ -60,6 +60,29 @@ check(const char *name, const char *in, unsigned received, bool done,
 	is_int(h.done, done, "%s: end, by %zu", name, piece);
 }
 
+/* Do the days agree with gmtime(3)? */
+static bool
+calendar(void)
+{
+	char got[HEADER_DATE_MAX], want[HEADER_DATE_MAX];
+	struct tm tm;
+
+	/* Each of the first 400 years, then now and then one. */
+	for (time_t day = 0; day <= 2932896; day += day < 146097 ? 1 : 97) {
+		time_t t = day * 86400 + day * 7919 % 86400;
+
+		if (gmtime_r(&t, &tm) == NULL || strftime(want, sizeof(want),
+		    "%a, %d %b %Y %H:%M:%S +0000", &tm) == 0)
+			return false;
+		header_date(got, t);
+		if (strcmp(got, want) != 0) {
+			printf("# %s is not %s\n", got, want);
+			return false;
+		}
+	}
+	return true;
+}
+
 int
 main(void)
 {
@@ -84,7 +107,10 @@ main(void)
 	is_str(buf, "Thu, 01 Jan 1970 00:00:00 +0000", "no year is that late");
 	header_rfc3339(buf, far);
 	is_str(buf, "1970-01-01T00:00:00Z", "for machines neither");
-	header_date(buf, 67768036191676799);
-	ok(strlen(buf) < sizeof(buf), "the last date there is fits");
+	header_date(buf, 253402300800);
+	is_str(buf, "Thu, 01 Jan 1970 00:00:00 +0000", "nor of five digits");
+	header_date(buf, -1);
+	is_str(buf, "Thu, 01 Jan 1970 00:00:00 +0000", "nor before 1970");
+	ok(calendar(), "the calendar is libc's");
 	return done_testing();
 }
