@@ -66,14 +66,13 @@ make_dir(int at, const char *path)
 static int
 make_and_open(int at, const char *name)
 {
-	int fd, made = make_dir(at, name);
+	int fd = open_dir(at, name);
 
-	/* Without the right to make it, it may still be there. */
-	if (made == -1 && errno != EACCES && errno != EROFS)
-		return -1;
-	if ((fd = open_dir(at, name)) == -1)
-		return -1;
-	if (made == 1 && fsync(at) == -1) {
+	/* Nearly always it is there; a failing mkdir locks the parent. */
+	if (fd != -1 || errno != ENOENT || make_dir(at, name) == -1 ||
+	    (fd = open_dir(at, name)) == -1)
+		return fd;
+	if (fsync(at) == -1) {
 		close(fd);
 		return -1;
 	}
