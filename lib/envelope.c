@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "envelope.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,79 +127,101 @@ envelope_unverified(struct envelope *e)
 	e->rcpt[e->nrcpt - 1].unverified = true;
 }
 
+/* A text that grows; open_memstream(3) would cost more than the rest. */
+struct text {
+	char *buf;
+	size_t len, size;
+	bool good;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	size_t room;
+	char *grown;
+	int n;
+
+	while (t->good) {
+		room = t->size - t->len;
+		va_start(ap, fmt);
+		n = vsnprintf(t->buf + t->len, room, fmt, ap);
+		va_end(ap);
+		if (n >= 0 && (size_t)n < room) {
+			t->len += (size_t)n;
+			return;
+		}
+		grown = n < 0 || t->size > ENVELOPE_MAX ? NULL :
+		    realloc(t->buf, t->size * 2 + (size_t)n);
+		t->good = grown != NULL;
+		if (t->good) {
+			t->size = t->size * 2 + (size_t)n;
+			t->buf = grown;
+		}
+	}
+}
+
 /* A field is left out where there is nothing to say. */
-static bool
-field(FILE *f, const char *name, const char *value)
+static void
+add_field(struct text *t, const char *name, const char *value)
 {
-	return *value == '\0' || !is_clean(value) ||
-	    fprintf(f, "%s: %s\r\n", name, value) > 0;
+	if (*value != '\0' && is_clean(value))
+		add(t, "%s: %s\r\n", name, value);
 }
 
-static bool
-path(FILE *f, const char *name, const char *address, const char *params)
+static void
+add_path(struct text *t, const char *address, const char *params)
 {
-	return fprintf(f, "%s<%s>%s%s\r\n", name, address,
-	    *params != '\0' ? " " : "", params) > 0;
+	add(t, "<%s>%s%s\r\n", address, *params != '\0' ? " " : "", params);
 }
 
-/* Each is looked at: glibc's open_memstream(3) keeps no error for fclose. */
-static bool
-print_fields(struct envelope *e, FILE *f)
+static void
+add_fields(struct envelope *e, struct text *t)
 {
 	char date[HEADER_DATE_MAX];
-	static const char rcpt[] = "Mx-Recipient: ";
-	long where;
 
 	header_rfc3339(date, e->arrived);
-	if (fputs(FIRST, f) == EOF ||
-	    fprintf(f, "Mx-Arrived: %lld %s\r\n", (long long)e->arrived,
-	    date) < 0 ||
-	    !field(f, "Mx-Domain", e->domain) ||
-	    !field(f, "Mx-Client", e->client_addr) ||
-	    !field(f, "Mx-Client-Name", e->client_name) ||
-	    !field(f, "Mx-Helo", e->helo) ||
-	    !field(f, "Mx-Protocol", e->protocol) ||
-	    !field(f, "Mx-Tls", e->tls) ||
-	    !path(f, "Mx-Sender: ", e->sender, e->params))
-		return false;
+	add(t, "%sMx-Arrived: %lld %s\r\n", FIRST, (long long)e->arrived,
+	    date);
+	add_field(t, "Mx-Domain", e->domain);
+	add_field(t, "Mx-Client", e->client_addr);
+	add_field(t, "Mx-Client-Name", e->client_name);
+	add_field(t, "Mx-Helo", e->helo);
+	add_field(t, "Mx-Protocol", e->protocol);
+	add_field(t, "Mx-Tls", e->tls);
+	add(t, "Mx-Sender: ");
+	add_path(t, e->sender, e->params);
 	for (size_t i = 0; i < e->nrcpt; i++) {
-		where = ftell(f);
-		e->rcpt[i].where = (size_t)where + sizeof(rcpt) - 1;
-		if (fprintf(f, "%s%c ", rcpt, e->rcpt[i].status) < 0 ||
-		    !path(f, "", e->rcpt[i].address, e->rcpt[i].params))
-			return false;
-		if (e->rcpt[i].unverified &&
-		    fputs("Mx-Unverified: yes\r\n", f) == EOF)
-			return false;
+		struct recipient *r = &e->rcpt[i];
+
+		add(t, "Mx-Recipient: ");
+		r->where = t->len;
+		add(t, "%c ", r->status);
+		add_path(t, r->address, r->params);
+		if (r->unverified)
+			add(t, "Mx-Unverified: yes\r\n");
 	}
-	return fputs("Mx-End: 1\r\n", f) != EOF;
+	add(t, "Mx-End: 1\r\n");
 }
 
 char *
 envelope_print(struct envelope *e, size_t *len)
 {
-	char *buf = NULL, digits[9];
-	size_t size = 0;
-	bool good;
-	FILE *f;
-	int n;
+	struct text t = { NULL, 0, 1024, true };
+	char digits[9];
 
-	if ((f = open_memstream(&buf, &size)) == NULL)
+	if ((t.buf = malloc(t.size)) == NULL)
 		return NULL;
-	good = print_fields(e, f);
-	if (fclose(f) != 0 || !good || size > ENVELOPE_MAX) {
-		free(buf);
-		return NULL;
-	}
-	n = snprintf(digits, sizeof(digits), "%08zu", size);
-	if (n != 8) {
-		free(buf);
+	add_fields(e, &t);
+	if (!t.good || t.len > ENVELOPE_MAX ||
+	    snprintf(digits, sizeof(digits), "%08zu", t.len) != 8) {
+		free(t.buf);
 		return NULL;
 	}
-	memcpy(buf + FIRST_LENGTH, digits, 8);
-	buf[FIRST_STATE] = (char)e->state;
-	e->length = *len = size;
-	return buf;
+	memcpy(t.buf + FIRST_LENGTH, digits, 8);
+	t.buf[FIRST_STATE] = (char)e->state;
+	e->length = *len = t.len;
+	return t.buf;
 }
 
 /* The first line: state and length.  False if it is not one. */
