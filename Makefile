@@ -48,8 +48,8 @@ BSD_CFLAGS !=	pkg-config --cflags libbsd-overlay
 BSD_LIBS !=	pkg-config --libs libbsd-overlay
 # Where libbsd's archives are installed mx-receive takes them: one library less
 # to load saves an exec a fifth of its CPU time.
-BSD_ARCHIVES !=	b=`$(CC) -print-file-name=libbsd.a` \
-		m=`$(CC) -print-file-name=libmd.a`; \
+BSD_ARCHIVES !=	b=`cc -print-file-name=libbsd.a` \
+		m=`cc -print-file-name=libmd.a`; \
 		test -f "$$b" && test -f "$$m" && echo "$$b $$m" || \
 		pkg-config --libs libbsd-overlay
 DNS_CFLAGS !=	pkg-config --cflags ldns libidn2
