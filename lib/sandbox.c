@@ -91,15 +91,16 @@ add_path(int ruleset, const struct sandbox_path *p, uint64_t known)
 	/* A kernel without the only right that is asked for. */
 	if (beneath.allowed_access == 0)
 		return 0;
-	if (p->fd < 0) {
-		beneath.parent_fd = open(p->path, O_PATH | O_CLOEXEC);
+	if (p->path != NULL) {
+		beneath.parent_fd = openat(p->fd < 0 ? AT_FDCWD : p->fd,
+		    p->path, O_PATH | O_CLOEXEC);
 		if (beneath.parent_fd == -1)
 			return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 	}
 	result = (int)syscall(SYS_landlock_add_rule, ruleset,
 	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
 	saved = errno;
-	if (p->fd < 0)
+	if (p->path != NULL)
 		close(beneath.parent_fd);
 	errno = saved;
 	return result;

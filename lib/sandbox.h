@@ -27,8 +27,9 @@
 #define SANDBOX_REFER		0x80	/* link, rename from and to elsewhere */
 
 struct sandbox_path {
-	int fd;			/* of the file or directory; or -1 and */
-	const char *path;	/* its path; a missing one is passed over */
+	int fd;			/* the file or directory itself if PATH is
+				   NULL; else where PATH begins, or -1 */
+	const char *path;	/* a missing one is passed over */
 	unsigned rights;	/* for a file: READ, WRITE, TRUNCATE only */
 };
 

@@ -195,6 +195,23 @@ spool_close(struct spool *sp)
 	errno = saved;
 }
 
+void
+spool_receiver_paths(const struct spool *sp, struct sandbox_path *paths)
+{
+	const struct sandbox_path all[SPOOL_RECEIVER_PATHS] = {
+		{ sp->mail, NULL, SANDBOX_MAKE | SANDBOX_MAKE_DIR |
+		    SANDBOX_REFER | SANDBOX_LIST },
+		{ sp->tmp, NULL, SANDBOX_MAKE | SANDBOX_WRITE |
+		    SANDBOX_REFER },
+		{ sp->state, NULL, SANDBOX_READ },
+		{ sp->seen, NULL, SANDBOX_MAKE | SANDBOX_WRITE |
+		    SANDBOX_READ },
+		{ sp->fd, "trigger", SANDBOX_WRITE },
+	};
+
+	memcpy(paths, all, sizeof(all));
+}
+
 int
 spool_space(struct spool *sp, int64_t need)
 {

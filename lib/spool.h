@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "msgid.h"
+#include "sandbox.h"
 
 /*
  * The tree of mx-spool(5): the only file that knows its paths.  Functions
@@ -38,6 +39,13 @@ int spool_become_owner(const char *path, char *error);
  */
 struct spool *spool_open(const char *path, char *error);
 void spool_close(struct spool *sp);
+
+/*
+ * What mx-receive does in the spool, for sandbox_enter: it takes mail, lists
+ * names, reads state, remembers, and pulls the trigger.
+ */
+#define SPOOL_RECEIVER_PATHS 5
+void spool_receiver_paths(const struct spool *sp, struct sandbox_path *paths);
 
 /*
  * Is there room for NEED octets more, a reserve of SPOOL_RESERVE octets and

@@ -94,20 +94,19 @@ furnish(void)
 static unsigned
 enter(bool as_parent, char *active)
 {
-	char seen[64], trigger[64];
+	char seen[64];
 	const struct sandbox_path paths[] = {
 		{ tmp, NULL, SANDBOX_MAKE | SANDBOX_WRITE | SANDBOX_REFER },
 		{ mail, NULL, SANDBOX_MAKE | SANDBOX_MAKE_DIR |
 		    SANDBOX_REFER | SANDBOX_LIST },
 		{ state, NULL, SANDBOX_READ },
 		{ -1, seen, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_MAKE },
-		{ -1, trigger, SANDBOX_WRITE },
+		{ spool, "trigger", SANDBOX_WRITE },
 		{ -1, "/nonexistent/file", SANDBOX_READ },
 	};
 	struct sandbox_limits limits = { 65536, 64, as_parent };
 
 	(void)snprintf(seen, sizeof(seen), "%s/seen", top);
-	(void)snprintf(trigger, sizeof(trigger), "%s/trigger", top);
 	return sandbox_enter(paths, sizeof(paths) / sizeof(paths[0]), &limits,
 	    active, SANDBOX_ACTIVE_SIZE);
 }

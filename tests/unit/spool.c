@@ -290,6 +290,7 @@ check_write(void)
 static void
 check_two(void)
 {
+	static char big[80000], got[80000];
 	struct envelope a, b, *list[2] = { &a, &b };
 	struct message m;
 	struct draft *d;
@@ -319,6 +320,39 @@ check_two(void)
 		is_int(pread(m.fd, text, sizeof(text) - 1, m.offset),
 		    (int)strlen(HEADER BODY), "as long");
 		is_str(text, HEADER BODY, "the same text");
+		message_close(&m);
+	}
+	draft_free(d);
+	/* more than a buffer, in one piece and in several */
+	fresh();
+	msgid_new(base, "mx2.test");
+	d = draft_begin(sp, list, 2, base, HEADER);
+	memset(big, 'x', sizeof(big));
+	for (size_t i = 0; i < 5; i++) {
+		big[i * 1000] = (char)('0' + i);
+		draft_write(d, big, i == 2 ? sizeof(big) : 30000);
+	}
+	is_int(draft_commit(d), 0, "two large files");
+	for (int i = 0; i < 2; i++) {
+		char id[MSGID_MAX + 1];
+		struct scan_found f;
+		size_t at = strlen(HEADER);
+
+		(void)strlcpy(id, draft_id(d, (size_t)i), sizeof(id));
+		scan_find(sp, id, &f);
+		message_open(sp, f.domain, &f.entry, false, &m, &why);
+		memset(big, 'x', sizeof(big));
+		for (size_t j = 0; j < 5; j++) {
+			size_t n = j == 2 ? sizeof(big) : 30000;
+
+			big[j * 1000] = (char)('0' + j);
+			is_int(pread(m.fd, got, n, m.offset + (off_t)at),
+			    (intmax_t)n, "all of it");
+			ok(memcmp(got, big, n) == 0, "piece %zu of %d", j, i);
+			at += n;
+		}
+		is_int(pread(m.fd, got, 1, m.offset + (off_t)at), 0,
+		    "no more");
 		message_close(&m);
 	}
 	draft_free(d);
