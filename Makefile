@@ -22,11 +22,11 @@ INSTALL =	install
 
 # The floors, lowest first: a file includes only headers that stand on a
 # floor below its own (tests/cli/floors.t keeps it so).
-GROUND =	log deadline sandbox plain utf8 xtext siphash watch
+GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
-		sweep seen
+		sweep seen recipients
 FLOOR3 =	crowd peer resolv dns route hosts tls
 FLOOR4 =	listener master smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
