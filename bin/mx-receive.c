@@ -48,7 +48,10 @@ struct receiver {
 static int
 serve(void *arg, int fd, struct peer *peer)
 {
-	struct stream_fds fds = { fd, fd == STDIN_FILENO ? STDOUT_FILENO : fd };
+	struct stream_fds fds = {
+		.in = fd,
+		.out = fd == STDIN_FILENO ? STDOUT_FILENO : fd,
+	};
 	struct receiver *r = arg;
 	struct smtp_server_args args = {
 		.conf = &r->conf,
@@ -68,7 +71,10 @@ serve(void *arg, int fd, struct peer *peer)
 static int
 refuse(void *arg, int fd, struct peer *peer)
 {
-	struct stream_fds fds = { fd, fd == STDIN_FILENO ? STDOUT_FILENO : fd };
+	struct stream_fds fds = {
+		.in = fd,
+		.out = fd == STDIN_FILENO ? STDOUT_FILENO : fd,
+	};
 	struct receiver *r = arg;
 	struct stream *stream;
 

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 
 #define INSIZE	65536
 #define OUTSIZE	65536
+#define PRINTSIZE	4096
 
 struct stream {
 	const struct stream_ops *ops;
@@ -76,14 +78,42 @@ wait_for(int fd, short events, int64_t deadline)
 	}
 }
 
+/*
+ * A socket that blocks can keep time itself, which spares each read a
+ * poll(2).  Its timer is set where it would outlast the deadline, and so
+ * short that it need not be set again for the next command.
+ */
+static bool
+keeps_time(struct stream_fds *fds, int left)
+{
+	struct timeval tv;
+	int flags, ms = left == -1 ? 60000 : left - left / 4;
+
+	if (fds->timer == -1)
+		return false;
+	if (fds->timer > 0 && (left == -1 || fds->timer <= left))
+		return true;
+	flags = fds->timer == 0 ? fcntl(fds->in, F_GETFL) : 0;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = ms % 1000 * 1000;
+	fds->timer = flags == -1 || (flags & O_NONBLOCK) != 0 ||
+	    setsockopt(fds->in, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ==
+	    -1 ? -1 : ms;
+	return fds->timer != -1;
+}
+
 static ssize_t
 fd_read(void *arg, void *buf, size_t len, int64_t deadline)
 {
 	struct stream_fds *fds = arg;
 	ssize_t n;
+	int left;
 
 	for (;;) {
-		if (wait_for(fds->in, POLLIN, deadline) == -1)
+		left = deadline_left(deadline);
+		/* wait_for() knows that what is late is late. */
+		if ((left == 0 || !keeps_time(fds, left)) &&
+		    wait_for(fds->in, POLLIN, deadline) == -1)
 			return -1;
 		n = read(fds->in, buf, len);
 		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
@@ -191,18 +221,24 @@ stream_write(struct stream *s, const void *buf, size_t len)
 int
 stream_printf(struct stream *s, const char *fmt, ...)
 {
-	char buf[4096];
 	va_list ap;
 	int n;
 
+	if (sizeof(s->out) - s->outlen < PRINTSIZE && stream_flush(s) == -1)
+		return -1;
+	if (s->error != 0) {
+		errno = s->error;
+		return -1;
+	}
 	va_start(ap, fmt);
-	n = vsnprintf(buf, sizeof(buf), fmt, ap);
+	n = vsnprintf(s->out + s->outlen, PRINTSIZE, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(buf)) {
+	if (n < 0 || n >= PRINTSIZE) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	return stream_write(s, buf, (size_t)n);
+	s->outlen += (size_t)n;
+	return 0;
 }
 
 /* More bytes behind those that are there. */

@@ -30,6 +30,7 @@ struct stream_ops {
 struct stream_fds {
 	int in;
 	int out;
+	int timer;		/* private: begin with 0 */
 };
 extern const struct stream_ops stream_fd_ops;
 

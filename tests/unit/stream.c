@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/socket.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -335,7 +336,7 @@ check_errors(void)
 static void
 check_deadline(bool flood)
 {
-	struct stream_fds fds;
+	struct stream_fds fds = { .timer = 0 };
 	struct stream *s;
 	enum stream_got got;
 	int in[2], out[2];
@@ -378,10 +379,46 @@ check_deadline(bool flood)
 	close(out[1]);
 }
 
+/* A socket that blocks keeps the time itself, one that does not has poll. */
+static void
+check_socket(bool blocks)
+{
+	struct stream_fds fds = { .timer = 0 };
+	struct stream *s;
+	int pair[2], type = SOCK_STREAM | (blocks ? 0 : SOCK_NONBLOCK);
+	int64_t began, took;
+	char *line;
+	size_t len;
+
+	if (socketpair(AF_UNIX, type, 0, pair) == -1)
+		abort();
+	fds.in = fds.out = pair[0];
+	if ((s = stream_new(&stream_fd_ops, &fds)) == NULL)
+		abort();
+	/* The first deadline is the longest, the next must shorten it. */
+	for (int ms = 400; ms >= 25; ms /= 4) {
+		began = deadline_now();
+		stream_deadline(s, deadline_in(ms));
+		is_int(stream_line(s, &line, &len, 9), STREAM_TIMEOUT,
+		    "%d ms of silence", ms);
+		took = deadline_now() - began;
+		ok(took >= ms - 5 && took < ms + 1000, "last as long");
+	}
+	if (write(pair[1], "hi\r\n", 4) != 4)
+		abort();
+	stream_deadline(s, DEADLINE_NEVER);
+	ok(stream_line(s, &line, &len, 9) == STREAM_LINE && len == 2,
+	    "a line of a socket");
+	close(pair[1]);
+	is_int(stream_line(s, &line, &len, 9), STREAM_EOF, "hung up");
+	stream_free(s);
+	close(pair[0]);
+}
+
 static void
 check_descriptors(void)
 {
-	struct stream_fds fds;
+	struct stream_fds fds = { .timer = 0 };
 	struct stream *s;
 	int in[2], out[2];
 	static char big[300000];
@@ -437,5 +474,7 @@ main(void)
 	check_deadline(false);
 	check_deadline(true);
 	check_descriptors();
+	check_socket(true);
+	check_socket(false);
 	return done_testing();
 }
