@@ -17,6 +17,7 @@
 #include "log.h"
 #include "plain.h"
 #include "reply.h"
+#include "xtext.h"
 
 #define HEADERS_MAX	(64 * 1024)	/* of the original, in the report */
 #define EIGHT_BIT	"Content-Transfer-Encoding: 8bit\r\n"
@@ -87,22 +88,28 @@ load_original(struct report *r)
 	return 0;
 }
 
-/* xtext (RFC 3461 4) back into text; what is not printable is escaped. */
+/*
+ * A parameter's value for a report, which is ASCII: decoded, but for an
+ * address of type utf-8, which has a form of its own for that (RFC 6533 3).
+ * What is no xtext is shown as it is.
+ */
 static void
-print_xtext(FILE *f, const char *text)
+print_xtext(FILE *f, const char *field, const char *text, bool utf8)
 {
-	char hex[3] = "", one[8], c;
+	char value[600], safe[2400];
 
-	for (; *text != '\0'; text++) {
-		c = *text;
-		if (c == '+' && isxdigit((unsigned char)text[1]) &&
-		    isxdigit((unsigned char)text[2])) {
-			memcpy(hex, text + 1, 2);
-			c = (char)strtol(hex, NULL, 16);
-			text += 2;
-		}
-		fputs(plain_mem(one, sizeof(one), &c, 1), f);
-	}
+	if (utf8 && xtext_decode_utf8(value, sizeof(value), text,
+	    strlen(text)))
+		(void)xtext_encode_utf8(safe, sizeof(safe), value,
+		    strlen(value));
+	else if (!utf8 && xtext_decode(value, sizeof(value), text,
+	    strlen(text)))
+		(void)plain(safe, sizeof(safe), value);
+	else
+		(void)plain(safe, sizeof(safe), text);
+	/* A line too long for mail is worse than a field that need not be. */
+	if (strlen(field) + strlen(safe) <= LINE_MAX_OUT)
+		fprintf(f, "%s%s\r\n", field, safe);
 }
 
 static void
@@ -151,24 +158,39 @@ status_of(const struct report *r, const char *text, char *status, size_t size)
 }
 
 static void
+print_final(FILE *f, const char *address)
+{
+	size_t len = strlen(address);
+	char safe[4 * ADDR_MAX];
+	bool ascii = true;
+
+	for (size_t i = 0; i < len; i++)
+		ascii = ascii && (unsigned char)address[i] < 0x80;
+	if (!ascii && xtext_encode_utf8(safe, LINE_MAX_OUT - 32, address, len))
+		fprintf(f, "Final-Recipient: utf-8; %s\r\n", safe);
+	else
+		fprintf(f, "Final-Recipient: rfc822; %s\r\n",
+		    plain(safe, LINE_MAX_OUT - 32, address));
+}
+
+static void
 print_recipient(const struct report *r, FILE *f, size_t i)
 {
 	const struct recipient *rcpt = &r->m->envelope.rcpt[i];
-	char value[600], safe[1024], status[16], *type;
+	char value[600], safe[1024], field[640], status[16], *address;
 
 	fputs("\r\n", f);
 	if (envelope_param(rcpt->params, "ORCPT", value, sizeof(value)) &&
-	    (type = strchr(value, ';')) != NULL) {
-		*type++ = '\0';
-		fprintf(f, "Original-Recipient: %s; ",
+	    (address = strchr(value, ';')) != NULL) {
+		*address++ = '\0';
+		(void)snprintf(field, sizeof(field), "Original-Recipient: %s; ",
 		    plain(safe, sizeof(safe), value));
-		print_xtext(f, type);
-		fputs("\r\n", f);
+		print_xtext(f, field, address,
+		    strcasecmp(value, "utf-8") == 0);
 	}
 	status_of(r, r->replies[i], status, sizeof(status));
-	fprintf(f, "Final-Recipient: rfc822; %s\r\n"
-	    "Action: failed\r\nStatus: %s\r\n",
-	    plain(safe, sizeof(safe), rcpt->address), status);
+	print_final(f, rcpt->address);
+	fprintf(f, "Action: failed\r\nStatus: %s\r\n", status);
 	if (r->remote[0] != '\0')
 		fprintf(f, "Remote-MTA: dns; %s\r\n", r->remote);
 	if (isdigit((unsigned char)r->replies[i][0]))
@@ -183,11 +205,8 @@ print_status(const struct report *r, FILE *f)
 	char date[HEADER_DATE_MAX], value[128];
 
 	header_date(date, e->arrived);
-	if (envelope_param(e->params, "ENVID", value, sizeof(value))) {
-		fputs("Original-Envelope-Id: ", f);
-		print_xtext(f, value);
-		fputs("\r\n", f);
-	}
+	if (envelope_param(e->params, "ENVID", value, sizeof(value)))
+		print_xtext(f, "Original-Envelope-Id: ", value, false);
 	fprintf(f, "Reporting-MTA: dns; %s\r\nArrival-Date: %s\r\n",
 	    r->conf->hostname, date);
 	for (size_t i = 0; i < e->nrcpt; i++)

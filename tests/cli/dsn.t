@@ -29,9 +29,8 @@ arrived = int(time.time()) - int(age)
 lines = "Mx-Arrived: %d x\r\nMx-Domain: %s\r\nMx-Sender: %s\r\n" % (
     arrived, domain, sender)
 lines += "".join("Mx-Recipient: %s\r\n" % r for r in sys.argv[5:])
-lines += "Mx-End: 1\r\n"
-block = "Mx-Envelope: 1 %08d -\r\n%s" % (27 + len(lines), lines)
-data = block.encode() + text
+lines = (lines + "Mx-End: 1\r\n").encode(errors="surrogateescape")
+data = b"Mx-Envelope: 1 %08d -\r\n" % (27 + len(lines)) + lines + text
 new = "%s/mail/%s/new" % (spool, domain)
 for d in "tmp", "new", "cur":
     os.makedirs(os.path.dirname(new) + "/" + d, 0o700, exist_ok=True)
@@ -178,6 +177,22 @@ said "recipient 2 Final-Recipient: rfc822; c@old.test" "one that was refused"
 said "recipient 3 Final-Recipient: rfc822; f@old.test" "one that wants it"
 unsaid 'recipient 4|<[bde]@old' "and no other"
 is "$(find "$SPOOL/mail/old.test" -type f)" "" "the message is gone"
+
+# What was given in UTF-8 is told in ASCII (RFC 6533 3).
+u=$(printf '\303\274')
+craft old.test 90000 '<ann@six.test> SMTPUTF8 ENVID=+0D+0AX-Bad:' \
+    "p <$u@old.test> ORCPT=utf-8;$u\\x{F6}+2B@old.test" \
+    'p <b@old.test> ORCPT=rfc822;b+0D+0AX-Bad:+20y' \
+    'p <c@old.test> ORCPT=rfc822;c+2' <"$T/m" >"$T/id"
+ok "expire" "$BIN/mx-expire" -C "$CONF"
+report six.test
+said 'message Original-Envelope-Id: \r\nX-Bad:' "a name with a line break"
+said 'recipient 1 Original-Recipient: utf-8; \x{FC}\x{F6}\x{2B}@old.test' \
+    "the address in UTF-8 it was sent to"
+said 'recipient 1 Final-Recipient: utf-8; \x{FC}@old.test' "and came to"
+said 'recipient 2 Original-Recipient: rfc822; b\r\nX-Bad: y' \
+    "an address with a line break"
+said 'recipient 3 Original-Recipient: rfc822; c+2' "one that is no xtext"
 
 # Who is not told.
 expect_none()
