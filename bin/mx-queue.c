@@ -843,7 +843,7 @@ verb_retry(struct queue *q, char **arg)
 {
 	visit(q, arg, true, retry_one);
 	if (!q->dry)
-		spool_trigger(q->spool);
+		(void)spool_trigger(q->spool);
 }
 
 static void
@@ -902,7 +902,7 @@ verb_release(struct queue *q, char **arg)
 {
 	visit(q, arg, true, release_one);
 	if (!q->dry)
-		spool_trigger(q->spool);
+		(void)spool_trigger(q->spool);
 }
 
 /*** stat, check ***/

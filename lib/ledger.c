@@ -112,6 +112,145 @@ ledger_outage(struct spool *sp, const char *domain, const char *event,
 	return spool_text_append(sp, domain, "outages", line);
 }
 
+/*** Where primaries call from: a file for each of their addresses ***/
+
+static bool
+primary_name(char *name, size_t size, const char *addr)
+{
+	/* Numeric, so it is safe as the name of a file. */
+	return *addr != '\0' &&
+	    addr[strspn(addr, "0123456789abcdefABCDEF.:")] == '\0' &&
+	    snprintf(name, size, ".primaries/%s", addr) < (int)size;
+}
+
+/* Is LINE one of the lines of TEXT?  Where it begins, else NULL. */
+static char *
+find_line(char *text, const char *line)
+{
+	size_t n = strlen(line);
+
+	for (char *p = text; *p != '\0'; p += strcspn(p, "\n"),
+	    p += *p == '\n')
+		if (strncmp(p, line, n) == 0 && p[n] == '\n')
+			return p;
+	return NULL;
+}
+
+/* Puts the domain into the file of ADDR, or takes it out. */
+static int
+edit_primary(struct spool *sp, const char *addr, const char *domain, bool in)
+{
+	char name[64], *text, *line, *grown;
+	int result = 0;
+
+	if (!primary_name(name, sizeof(name), addr))
+		return 0;
+	if ((text = spool_text_read(sp, NULL, name)) == NULL)
+		return -1;
+	line = find_line(text, domain);
+	if (in && line == NULL) {
+		if (asprintf(&grown, "%s%s\n", text, domain) == -1)
+			result = -1;
+		else {
+			result = spool_text_write(sp, NULL, name, grown,
+			    false);
+			free(grown);
+		}
+	} else if (!in && line != NULL) {
+		grown = line + strlen(domain) + 1;
+		memmove(line, grown, strlen(grown) + 1);
+		result = *text == '\0' ? spool_text_remove(sp, NULL, name) :
+		    spool_text_write(sp, NULL, name, text, false);
+	}
+	free(text);
+	return result;
+}
+
+/* In the files of all addresses in LINES that are not in OTHER. */
+static int
+edit_primaries(struct spool *sp, const char *domain, const char *lines,
+    char *other, bool in)
+{
+	char addr[64];
+	size_t n;
+
+	for (; *lines != '\0'; lines += n + 1) {
+		n = strcspn(lines, "\n");
+		if (lines[n] == '\0' || n >= sizeof(addr))
+			return 0;
+		memcpy(addr, lines, n);
+		addr[n] = '\0';
+		if (find_line(other, addr) == NULL &&
+		    edit_primary(sp, addr, domain, in) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+ledger_note_primaries(struct spool *sp, const char *domain,
+    const char *const *addr, size_t n)
+{
+	char *old = NULL, *now = NULL;
+	int lock = -1, result = -1;
+	size_t size;
+	FILE *f;
+
+	if ((f = open_memstream(&now, &size)) == NULL)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s\n", addr[i]);
+	if (fclose(f) != 0 ||
+	    (old = spool_text_read(sp, domain, "primaries")) == NULL)
+		goto out;
+	/* Nearly always: nothing has changed, and nobody is locked out. */
+	if (strcmp(old, now) == 0) {
+		result = 0;
+		goto out;
+	}
+	lock = spool_text_open(sp, NULL, ".primaries/.lock", O_RDWR);
+	if (lock == -1 || flock(lock, LOCK_EX) == -1 ||
+	    edit_primaries(sp, domain, now, old, true) == -1 ||
+	    edit_primaries(sp, domain, old, now, false) == -1)
+		goto out;
+	result = spool_text_write(sp, domain, "primaries", now, false);
+out:
+	if (lock != -1)
+		close(lock);
+	free(old);
+	free(now);
+	return result;
+}
+
+int
+ledger_primary_of(struct spool *sp, const char *addr,
+    int (*fn)(const char *domain, void *arg), void *arg)
+{
+	char name[64], *text, *rest, *line;
+	int result = 0;
+
+	if (!primary_name(name, sizeof(name), addr) ||
+	    (text = rest = spool_text_read(sp, NULL, name)) == NULL)
+		return 0;
+	while (result == 0 && (line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0')
+			result = fn(line, arg);
+	free(text);
+	return result;
+}
+
+static int
+is_wanted(const char *domain, void *arg)
+{
+	return arg == NULL || strcmp(domain, arg) == 0;
+}
+
+bool
+ledger_is_primary(struct spool *sp, const char *addr, const char *domain)
+{
+	return ledger_primary_of(sp, addr, is_wanted, (void *)domain) != 0;
+}
+
 /* "TIME hold|release ID [WHY]", ID "*" for the whole domain. */
 static int
 log_hold(struct spool *sp, const char *domain, const char *id, time_t when,

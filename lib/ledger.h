@@ -2,6 +2,7 @@
 #ifndef MX_LEDGER_H
 #define MX_LEDGER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -28,6 +29,26 @@ int ledger_save(struct spool *sp, const char *domain, const struct domain *d);
 /* Appends "TIME TAB EVENT TAB DETAIL" to the domain's outages. */
 int ledger_outage(struct spool *sp, const char *domain, const char *event,
     const char *detail);
+
+/*
+ * Notes the N numeric addresses of the servers that the domain's mail goes
+ * to, so that the receiver knows them when they call; called under its lock.
+ */
+int ledger_note_primaries(struct spool *sp, const char *domain,
+    const char *const *addr, size_t n);
+
+/*
+ * Is ADDR, numeric or "", such an address of DOMAIN, or of any if that is
+ * NULL?  What cannot be read is no.
+ */
+bool ledger_is_primary(struct spool *sp, const char *addr, const char *domain);
+
+/*
+ * Calls FN for each domain with such a server at ADDR until it answers
+ * non-zero, and returns that, else 0.
+ */
+int ledger_primary_of(struct spool *sp, const char *addr,
+    int (*fn)(const char *domain, void *arg), void *arg);
 
 /*
  * Begins or ends a hold on ID, or on the whole domain when ID is NULL: its

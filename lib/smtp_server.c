@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,15 @@
 
 #include "addr.h"
 #include "deadline.h"
-#include "dot.h"
-#include "draft.h"
 #include "envelope.h"
-#include "header.h"
+#include "incoming.h"
+#include "ledger.h"
 #include "log.h"
-#include "msgid.h"
+#include "param.h"
 #include "plain.h"
+#include "scan.h"
+#include "utf8.h"
+#include "xclient.h"
 
 /*** What we say: enhanced codes of RFC 3463 and 5248 ***/
 
@@ -25,18 +28,33 @@
 #define R_OK		"250 2.0.0 ok"
 #define R_SENDER	"250 2.1.0 sender ok"
 #define R_RECIPIENT	"250 2.1.5 recipient ok"
+#define R_CHUNK		"250 2.0.0 chunk taken"
 #define R_VRFY		"252 2.5.2 send mail, and its own server will tell"
 #define R_HELP		"214 2.0.0 this host keeps mail while its server " \
 			"is away: RFC 5321"
+#define R_TLS_READY	"220 2.0.0 begin TLS"
 #define R_DATA		"354 end with <CRLF>.<CRLF>"
 
 #define R_TIMEOUT	"421 4.4.2 timeout, closing"
+#define R_SLOW		"421 4.4.2 too slow, closing"
 #define R_ERRORS	"421 4.7.0 too many errors, closing"
 #define R_NOT_SMTP	"421 4.7.0 this is SMTP, closing"
+#define R_PRIMARY_UP	"451 4.3.2 the domain's own server answers, deliver " \
+			"to it; if you cannot reach it, return in 5 minutes"
 #define R_CONFIG	"451 4.3.5 configuration error here, try later"
 #define R_TROUBLE	"451 4.3.0 storage trouble here, try later"
+#define R_UNKNOWN_DEFER	"450 4.1.1 this address cannot be verified now, " \
+			"try later"
 #define R_FULL		"452 4.3.1 storage is full here, try later"
+#define R_QUOTA		"452 4.2.2 too much waits for this domain, try later"
 #define R_TOO_MANY	"452 4.5.3 too many recipients, send the rest apart"
+#define R_NO_TLS_NOW	"454 4.7.0 TLS is not available now"
+#define R_ETRN_HELD	"458 4.3.2 %s is on hold here"
+#define R_ETRN_DEAF	"458 4.3.0 the queue for %s cannot be started now"
+#define R_ETRN_DENIED	"459 4.7.1 %s is not for you to start"
+#define R_ETRN_NONE	"251 2.0.0 no messages wait for %s"
+#define R_ETRN_LATER	"252 2.0.0 messages for %s go with the next run"
+#define R_ETRN_STARTED	"253 2.0.0 %zu messages for %s started"
 
 #define R_LONG		"500 5.5.2 line too long"
 #define R_BARE		"500 5.5.2 lines must end in CRLF"
@@ -44,70 +62,106 @@
 #define R_NUL		"501 5.5.2 NUL in a command"
 #define R_NO_ARGUMENT	"501 5.5.4 this command takes no argument"
 #define R_HELO_SYNTAX	"501 5.5.4 your host name is wanted"
-#define R_MAIL_SYNTAX	"501 5.5.4 syntax: MAIL FROM:<address> [SIZE=n] " \
-			"[BODY=8BITMIME]"
-#define R_RCPT_SYNTAX	"501 5.5.4 syntax: RCPT TO:<address>"
+#define R_MAIL_SYNTAX	"501 5.5.4 syntax: MAIL FROM:<address> [parameters]"
+#define R_RCPT_SYNTAX	"501 5.5.4 syntax: RCPT TO:<address> [parameters]"
 #define R_SENDER_SYNTAX	"501 5.1.7 bad sender address"
 #define R_RCPT_ADDRESS	"501 5.1.3 bad recipient address"
 #define R_PARAMETER	"501 5.5.4 bad or repeated parameter"
 #define R_VRFY_SYNTAX	"501 5.5.4 syntax: VRFY address"
+#define R_ETRN_SYNTAX	"501 5.5.4 syntax: ETRN domain"
+#define R_XCLIENT_SYNTAX "501 5.5.4 syntax: XCLIENT attribute=value ..."
+#define R_BDAT_SYNTAX	"501 5.5.4 syntax: BDAT octets [LAST], closing"
 #define R_NOT_HERE	"502 5.5.1 not implemented"
 #define R_HELO_FIRST	"503 5.5.1 say EHLO or HELO first"
 #define R_NESTED	"503 5.5.1 a sender is already given"
 #define R_MAIL_FIRST	"503 5.5.1 say MAIL first"
+#define R_IN_CHUNKS	"503 5.5.1 the text has begun with BDAT"
+#define R_SPOILED	"503 5.5.1 a chunk was refused, say RSET first"
+#define R_BUSY		"503 5.5.1 not within a transaction"
+#define R_TLS_TWICE	"503 5.5.1 TLS is already active"
 #define R_NO_RECIPIENT	"554 5.5.1 no valid recipients"
+#define R_SYNC		"554 5.5.0 wait for the reply, closing"
+#define R_EARLY		"554 you spoke before the greeting, closing"
 #define R_UNOFFERED	"555 5.5.4 parameter not offered"
-#define R_UTF8		"553 5.6.7 SMTPUTF8 is not offered here"
+#define R_UTF8		"553 5.6.7 say SMTPUTF8 with such an address"
+#define R_UTF8_PRIMARY	"550 5.6.7 the domain's own server takes no SMTPUTF8"
+#define R_NOBODY	"550 5.1.1 no such recipient"
+#define R_UNVERIFIED	"550 5.1.1 a recipient its own server does not know"
 #define R_RELAY		"550 5.7.1 not a domain that is kept here"
 #define R_ROUTING	"550 5.7.1 no routing within addresses"
+#define R_XCLIENT	"550 5.7.0 not for you"
 #define R_TOO_BIG	"552 5.3.4 message too big"
 #define R_BARE_TEXT	"550 5.5.2 bare CR or LF in the message"
 #define R_NUL_TEXT	"550 5.6.0 NUL in the message"
 #define R_HOPS		"554 5.4.6 too many hops: a mail loop"
 
-#define COMMAND_MAX	1022	/* RFC 5321 asks for 510, plus extensions */
+#define COMMAND_MAX	2046	/* RFC 5321 asks for 510, extensions for more:
+				   RFC 3461 5, 6531 3.4; XCLIENT */
 #define ERRORS_MAX	20
-#define HOPS_MAX	100	/* RFC 5321 6.3 */
+#define TARPIT_AFTER	10	/* errors */
 #define DOMAINS_MAX	100	/* of a message: each is a copy, and two fds */
 #define PROGRESS	1024	/* octets that earn a new deadline in DATA */
+#define SLOW_GRACE	(5 * 60 * 1000)	/* milliseconds before min-rate */
+#define CHUNK_DIGITS	18	/* of BDAT: what surely does not overflow */
+#define OFFERED		(PARAM_SIZE | PARAM_8BITMIME | PARAM_SMTPUTF8 | PARAM_DSN)
 
 struct transaction {
 	bool open;		/* MAIL was accepted */
 	struct addr sender;
-	char params[64];	/* of MAIL, as they go on */
-	struct recipient_list {
-		struct addr *addr;
-		size_t n;
-	} rcpt;
+	struct param_mail mail;
+	struct incoming_rcpt *rcpt;
+	size_t nrcpt;
 	size_t domains;		/* of rcpt */
+	int64_t limit;		/* octets: the least of ours and of what the
+				   primaries take; 0: none */
+	bool wakes;		/* the flusher, once it is kept */
+	struct incoming *in;	/* BDAT has begun */
+	bool spoiled;		/* a chunk was refused */
 };
 
 struct session {
+	const struct smtp_server_args *args;
 	const struct conf *conf;
 	struct spool *spool;
-	const struct peer *peer;
+	struct peer peer;
 	struct stream *io;
+	struct policy *policy;
+	struct tls *tls;	/* NULL in clear */
+	char tls_text[64];	/* protocol and cipher */
 	int64_t end;		/* deadline of the session */
 	unsigned errors;
 	bool extended;		/* EHLO */
 	bool closing;
 	bool broken;		/* our side failed */
 	bool first;		/* no command was understood yet */
+	bool old_client;	/* by XCLIENT: it said HELO */
 	char helo[ADDR_DOMAIN_MAX + 1];
-	char known[ADDR_DOMAIN_MAX + 1];	/* the last domain of ours */
+	char other_helo[ADDR_DOMAIN_MAX + 1];	/* by XCLIENT, else "" */
 	struct transaction tx;
-	char text[65536 + 3];	/* decoded text on its way to the spool */
 };
 
 /*** Answers ***/
+
+/* Who makes many errors gets his answers slowly. */
+static void
+hesitate(struct session *s)
+{
+	int64_t until = deadline_min(s->end, deadline_in(s->conf->tarpit));
+
+	if (s->errors <= TARPIT_AFTER || s->conf->tarpit == 0 ||
+	    stream_flush(s->io) == -1)
+		return;
+	(void)poll(NULL, 0, deadline_left(until));
+}
 
 static void
 answer(struct session *s, const char *text)
 {
 	if (text[0] == '5') {
 		s->errors++;
-		log_debug("refused client=[%s] reply=\"%s\"", s->peer->addr,
+		log_debug("refused client=[%s] reply=\"%s\"", s->peer.addr,
 		    text);
+		hesitate(s);
 	}
 	(void)stream_printf(s->io, "%s\r\n", text);
 }
@@ -115,8 +169,8 @@ answer(struct session *s, const char *text)
 static void
 hang_up(struct session *s, const char *text)
 {
-	log_info("closed client=[%s] reply=\"%s\"", s->peer->addr, text);
-	answer(s, text);
+	log_info("closed client=[%s] reply=\"%s\"", s->peer.addr, text);
+	(void)stream_printf(s->io, "%s\r\n", text);
 	s->closing = true;
 }
 
@@ -128,20 +182,54 @@ storage_answer(int error)
 	    R_TROUBLE;
 }
 
+const char *
+smtp_server_answer(enum policy_verdict verdict)
+{
+	switch (verdict) {
+	case POLICY_ACCEPT:
+	case POLICY_UNVERIFIED:
+		return R_RECIPIENT;
+	case POLICY_RELAY:
+		return R_RELAY;
+	case POLICY_ROUTING:
+		return R_ROUTING;
+	case POLICY_BROKEN:
+		return R_CONFIG;
+	case POLICY_NOBODY:
+		return R_NOBODY;
+	case POLICY_UNKNOWN_DEFER:
+		return R_UNKNOWN_DEFER;
+	case POLICY_UNKNOWN_REJECT:
+		return R_UNVERIFIED;
+	case POLICY_NO_UTF8:
+		return R_UTF8_PRIMARY;
+	case POLICY_TOO_BIG:
+		return R_TOO_BIG;
+	case POLICY_QUOTA:
+		return R_QUOTA;
+	case POLICY_PRIMARY_UP:
+		return R_PRIMARY_UP;
+	}
+	return R_CONFIG;
+}
+
 /*** Transactions ***/
 
 static void
 tx_clear(struct transaction *tx)
 {
-	free(tx->rcpt.addr);
+	incoming_close(tx->in);
+	for (size_t i = 0; i < tx->nrcpt; i++)
+		free(tx->rcpt[i].params);
+	free(tx->rcpt);
 	memset(tx, 0, sizeof(*tx));
 }
 
 static bool
 tx_has(const struct transaction *tx, const struct addr *a)
 {
-	for (size_t i = 0; i < tx->rcpt.n; i++)
-		if (strcmp(tx->rcpt.addr[i].text, a->text) == 0)
+	for (size_t i = 0; i < tx->nrcpt; i++)
+		if (strcmp(tx->rcpt[i].addr.text, a->text) == 0)
 			return true;
 	return false;
 }
@@ -149,31 +237,101 @@ tx_has(const struct transaction *tx, const struct addr *a)
 static bool
 tx_has_domain(const struct transaction *tx, const char *domain)
 {
-	for (size_t i = 0; i < tx->rcpt.n; i++)
-		if (strcmp(tx->rcpt.addr[i].domain, domain) == 0)
+	for (size_t i = 0; i < tx->nrcpt; i++)
+		if (strcmp(tx->rcpt[i].domain, domain) == 0)
 			return true;
 	return false;
 }
 
 static bool
-tx_add(struct transaction *tx, const struct addr *a)
+tx_add(struct transaction *tx, const struct addr *a, const char *domain,
+    const char *params, bool unverified)
 {
-	struct addr *grown;
+	struct incoming_rcpt *grown;
+	char *copy;
 
+	if ((copy = strdup(params)) == NULL)
+		return false;
 	/* Grows by doubling at powers of two. */
-	if ((tx->rcpt.n & (tx->rcpt.n - 1)) == 0) {
-		grown = reallocarray(tx->rcpt.addr,
-		    tx->rcpt.n == 0 ? 1 : tx->rcpt.n * 2, sizeof(*grown));
-		if (grown == NULL)
+	if ((tx->nrcpt & (tx->nrcpt - 1)) == 0) {
+		grown = reallocarray(tx->rcpt,
+		    tx->nrcpt == 0 ? 1 : tx->nrcpt * 2, sizeof(*grown));
+		if (grown == NULL) {
+			free(copy);
 			return false;
-		tx->rcpt.addr = grown;
+		}
+		tx->rcpt = grown;
 	}
-	tx->domains += !tx_has_domain(tx, a->domain);
-	tx->rcpt.addr[tx->rcpt.n++] = *a;
+	tx->domains += !tx_has_domain(tx, domain);
+	grown = &tx->rcpt[tx->nrcpt++];
+	grown->addr = *a;
+	(void)strlcpy(grown->domain, domain, sizeof(grown->domain));
+	grown->params = copy;
+	grown->unverified = unverified;
 	return true;
 }
 
 /*** Commands; each gets its argument, blanks around it removed ***/
+
+static bool
+offers_tls(const struct session *s)
+{
+	return s->tls == NULL &&
+	    (s->args->tls != NULL || s->args->secret != NULL);
+}
+
+/* It is the connection that counts, whoever else it spoke for before. */
+static bool
+may_xclient(const struct session *s)
+{
+	const struct conf_nets *list = &s->conf->xclient;
+
+	return net_covers(list->net, list->n, s->args->peer->addr);
+}
+
+/* Is the client one of DOMAIN's own servers, or may it start any queue? */
+static bool
+may_start(const struct session *s, const char *domain)
+{
+	const struct conf_nets *list = &s->conf->etrn;
+
+	return net_covers(list->net, list->n, s->peer.addr) ||
+	    ledger_is_primary(s->spool, s->peer.addr, domain);
+}
+
+static void
+offer(struct session *s)
+{
+	(void)stream_printf(s->io, "250-%s\r\n250-PIPELINING\r\n"
+	    "250-SIZE %" PRId64 "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+	    "250-CHUNKING\r\n250-DSN\r\n",
+	    s->conf->hostname, s->conf->max_size);
+	if (offers_tls(s))
+		(void)stream_printf(s->io, "250-STARTTLS\r\n");
+	if (may_start(s, NULL))
+		(void)stream_printf(s->io, "250-ETRN\r\n");
+	if (may_xclient(s))
+		(void)stream_printf(s->io, "250-XCLIENT " XCLIENT_NAMES
+		    "\r\n");
+	(void)stream_printf(s->io, "250-LIMITS RCPTMAX=%" PRId64
+	    " RCPTDOMAINMAX=%d\r\n250 ENHANCEDSTATUSCODES\r\n",
+	    s->conf->max_recipients, DOMAINS_MAX);
+}
+
+/* What stands in our trace must not be able to break it. */
+static void
+set_helo(struct session *s, const char *text)
+{
+	size_t n = 0;
+
+	for (; text[n] != '\0' && n < sizeof(s->helo) - 1; n++) {
+		unsigned char c = (unsigned char)text[n];
+
+		s->helo[n] = isalnum(c) || strchr(".-_:[]", c) != NULL ?
+		    (char)c : '?';
+	}
+	s->helo[n] = '\0';
+}
 
 static void
 greet(struct session *s, const char *arg, bool extended)
@@ -183,23 +341,13 @@ greet(struct session *s, const char *arg, bool extended)
 		answer(s, R_HELO_SYNTAX);
 		return;
 	}
-	/* What stands in our trace must not be able to break it. */
-	for (size_t i = 0; i <= strlen(arg); i++) {
-		unsigned char c = (unsigned char)arg[i];
-
-		s->helo[i] = c == '\0' || isalnum(c) ||
-		    strchr(".-_:[]", c) != NULL ? (char)c : '?';
-	}
+	set_helo(s, s->other_helo[0] != '\0' ? s->other_helo : arg);
 	s->extended = extended;
 	tx_clear(&s->tx);
-	if (!extended) {
+	if (extended)
+		offer(s);
+	else
 		(void)stream_printf(s->io, "250 %s\r\n", s->conf->hostname);
-		return;
-	}
-	(void)stream_printf(s->io, "250-%s\r\n250-PIPELINING\r\n"
-	    "250-SIZE %" PRId64 "\r\n250-8BITMIME\r\n"
-	    "250 ENHANCEDSTATUSCODES\r\n",
-	    s->conf->hostname, s->conf->max_size);
 }
 
 static void
@@ -214,392 +362,245 @@ cmd_ehlo(struct session *s, char *arg)
 	greet(s, arg, true);
 }
 
-/* NULL, or what to answer to SIZE=VALUE (RFC 1870). */
+/*
+ * The path behind "FROM:" or "TO:", and in *REST what follows it; NULL after
+ * an answer.
+ */
 static const char *
-check_size(struct session *s, const char *value)
+take_path(struct session *s, struct addr *a, const char *arg,
+    enum addr_kind kind)
 {
-	int64_t size = 0;
-
-	if (*value == '\0')
-		return R_PARAMETER;
-	for (; *value != '\0'; value++) {
-		if (!isdigit((unsigned char)*value))
-			return R_PARAMETER;
-		/* Beyond any limit is big enough; it must not wrap. */
-		if (size < INT64_MAX / 100)
-			size = size * 10 + (*value - '0');
-	}
-	if (s->conf->max_size > 0 && size > s->conf->max_size)
-		return R_TOO_BIG;
-	if (spool_space(s->spool, size) == -1)
-		return storage_answer(errno);
-	return NULL;
-}
-
-/* NULL, or what to answer to the parameters of MAIL. */
-static const char *
-mail_parameters(struct session *s, char *rest)
-{
-	bool size = false, body = false;
-	const char *problem;
-	char *word;
-
-	while ((word = strsep(&rest, " ")) != NULL) {
-		if (*word == '\0')
-			continue;
-		if (!s->extended)
-			return R_UNOFFERED;
-		if (strncasecmp(word, "SIZE=", 5) == 0) {
-			if (size)
-				return R_PARAMETER;
-			size = true;
-			if ((problem = check_size(s, word + 5)) != NULL)
-				return problem;
-		} else if (strncasecmp(word, "BODY=", 5) == 0) {
-			if (body)
-				return R_PARAMETER;
-			body = true;
-			if (strcasecmp(word + 5, "8BITMIME") == 0)
-				(void)strlcpy(s->tx.params, "BODY=8BITMIME",
-				    sizeof(s->tx.params));
-			else if (strcasecmp(word + 5, "7BIT") != 0)
-				return R_PARAMETER;
-		} else
-			return R_UNOFFERED;
-	}
-	return NULL;
-}
-
-/* The path behind "FROM:" or "TO:"; NULL if that is not there. */
-static char *
-after_keyword(char *arg, const char *keyword)
-{
+	const char *keyword = kind == ADDR_SENDER ? "FROM:" : "TO:", *rest;
 	size_t n = strlen(keyword);
 
-	if (strncasecmp(arg, keyword, n) != 0)
+	if (strncasecmp(arg, keyword, n) != 0) {
+		answer(s, kind == ADDR_SENDER ? R_MAIL_SYNTAX : R_RCPT_SYNTAX);
 		return NULL;
+	}
 	/* A blank there is wrong and common. */
-	return arg + n + strspn(arg + n, " ");
+	arg += n + strspn(arg + n, " ");
+	rest = addr_parse(a, arg, kind);
+	if (rest == NULL || (*rest != '\0' && *rest != ' ') ||
+	    (a->utf8 && !utf8_valid(a->text, strlen(a->text)))) {
+		answer(s, kind == ADDR_SENDER ? R_SENDER_SYNTAX :
+		    R_RCPT_ADDRESS);
+		return NULL;
+	}
+	return rest;
+}
+
+static const char *
+param_problem(enum param_result result)
+{
+	switch (result) {
+	case PARAM_OK:
+		return NULL;
+	case PARAM_BAD:
+		return R_PARAMETER;
+	case PARAM_UNKNOWN:
+		return R_UNOFFERED;
+	}
+	return R_PARAMETER;
+}
+
+/* NULL, or what to answer to the size that MAIL announced (RFC 1870). */
+static const char *
+check_size(struct session *s, int64_t size)
+{
+	if (s->conf->max_size > 0 && size > s->conf->max_size)
+		return R_TOO_BIG;
+	if (spool_space(s->spool, size < 0 ? 0 : size) == -1)
+		return storage_answer(errno);
+	return NULL;
 }
 
 static void
 cmd_mail(struct session *s, char *arg)
 {
-	const char *rest, *problem;
+	struct transaction *tx = &s->tx;
 	struct addr sender;
-	char *path;
+	const char *problem, *rest;
 
-	if (s->tx.open) {
+	if (tx->open) {
 		answer(s, R_NESTED);
 		return;
 	}
-	if ((path = after_keyword(arg, "FROM:")) == NULL) {
-		answer(s, R_MAIL_SYNTAX);
+	if ((rest = take_path(s, &sender, arg, ADDR_SENDER)) == NULL)
 		return;
-	}
-	rest = addr_parse(&sender, path, ADDR_SENDER);
-	if (rest == NULL || (*rest != '\0' && *rest != ' ')) {
-		answer(s, R_SENDER_SYNTAX);
-		return;
-	}
-	if (sender.utf8) {
-		answer(s, R_UTF8);
-		return;
-	}
-	tx_clear(&s->tx);
-	problem = mail_parameters(s, path + (rest - path));
-	if (problem == NULL && spool_space(s->spool, 0) == -1)
-		problem = storage_answer(errno);
+	tx_clear(tx);
+	problem = param_problem(param_mail_parse(&tx->mail, rest,
+	    s->extended ? OFFERED : 0));
+	if (problem == NULL && sender.utf8 && !tx->mail.smtputf8)
+		problem = R_UTF8;
+	if (problem == NULL)
+		problem = check_size(s, tx->mail.size);
 	if (problem != NULL) {
-		tx_clear(&s->tx);
 		answer(s, problem);
 		return;
 	}
-	s->tx.sender = sender;
-	s->tx.open = true;
+	tx->sender = sender;
+	tx->limit = s->conf->max_size;
+	tx->open = true;
 	answer(s, R_SENDER);
 }
 
-static int
-take_first(const char *name, void *arg)
+/* What the policy says of A, and of the transaction with it in. */
+static enum policy_verdict
+ask_policy(struct session *s, struct addr *a)
 {
-	if (name[0] == '.')
-		return 0;
-	(void)strlcpy(arg, name, ADDR_DOMAIN_MAX + 1);
-	return 1;
+	const struct transaction *tx = &s->tx;
+	struct policy_mail mail = {
+		.client = s->peer.addr,
+		.sender = tx->sender.text,
+		.size = tx->mail.size > 0 ? tx->mail.size : 0,
+		.utf8 = tx->mail.smtputf8
+	};
+	enum policy_verdict verdict;
+
+	verdict = policy_rcpt(s->policy, &mail, a, NULL, NULL);
+	if (verdict == POLICY_BROKEN) {
+		log_warnx("%s", policy_error(s->policy));
+		s->broken = true;
+	}
+	return verdict;
 }
 
 /*
- * <postmaster> without a domain must be accepted (RFC 5321 4.5.1): it is the
- * address the operator set, else the postmaster of the first domain.
+ * Where primaries differ in what they take and the size was not announced,
+ * a message too big for one of them would be refused for all.
  */
 static bool
-name_postmaster(struct session *s, struct addr *a)
+is_apart(const struct session *s)
 {
-	char text[ADDR_MAX + 1], domain[ADDR_DOMAIN_MAX + 1];
+	int64_t most = policy_size(s->policy);
 
-	if (s->conf->postmaster_set)
-		return addr_parse_mailbox(a, s->conf->postmaster);
-	if (conf_domains(s->conf, take_first, domain) != 1)
-		return false;
-	return snprintf(text, sizeof(text), "postmaster@%s", domain) <
-	    (int)sizeof(text) && addr_parse_mailbox(a, text);
+	return s->tx.nrcpt > 0 && s->tx.mail.size <= 0 && most > 0 &&
+	    (s->conf->max_size == 0 || most < s->conf->max_size) &&
+	    !tx_has_domain(&s->tx, policy_domain(s->policy));
 }
 
-/* Routing by the local part: a trusting primary would relay it. */
-static bool
-is_routed(const struct addr *a)
+static void
+add_recipient(struct session *s, const struct addr *a, const char *params,
+    bool unverified)
 {
-	char local[ADDR_LOCAL_MAX + 1];
+	const char *domain = policy_domain(s->policy);
+	struct transaction *tx = &s->tx;
+	int64_t most = policy_size(s->policy);
 
-	addr_local(a, local);
-	return strpbrk(local, "%!@:") != NULL;
-}
-
-/* NULL if mail for A is kept here, else what to answer. */
-static const char *
-check_recipient(struct session *s, struct addr *a)
-{
-	struct settings settings;
-	char error[CONF_ERROR_MAX];
-
-	if (a->utf8)
-		return R_UTF8;
-	if (a->domain[0] == '\0')
-		return name_postmaster(s, a) ? NULL : R_RELAY;
-	if (a->literal)
-		return R_RELAY;
-	if (is_routed(a))
-		return R_ROUTING;
-	if (strcmp(a->domain, s->known) == 0)
-		return NULL;
-	switch (conf_domain(s->conf, a->domain, &settings, NULL, error)) {
-	case CONF_YES:
-		(void)strlcpy(s->known, a->domain, sizeof(s->known));
-		return NULL;
-	case CONF_NO:
-		return R_RELAY;
-	case CONF_BROKEN:
-		log_warnx("%s", error);
-		s->broken = true;
-		return R_CONFIG;
+	if (tx_has(tx, a)) {
+		answer(s, R_RECIPIENT);
+		return;
 	}
-	return R_CONFIG;
+	if (tx->nrcpt >= (size_t)s->conf->max_recipients || is_apart(s) ||
+	    (tx->domains >= DOMAINS_MAX && !tx_has_domain(tx, domain))) {
+		answer(s, R_TOO_MANY);
+		return;
+	}
+	if (!tx_add(tx, a, domain, params, unverified)) {
+		answer(s, R_TROUBLE);
+		return;
+	}
+	if (most > 0 && (tx->limit == 0 || most < tx->limit))
+		tx->limit = most;
+	tx->wakes |= policy_wakes(s->policy);
+	answer(s, R_RECIPIENT);
 }
 
 static void
 cmd_rcpt(struct session *s, char *arg)
 {
+	char shown[ADDR_MAX + 1];
+	enum policy_verdict verdict;
+	struct param_rcpt params;
 	const char *rest, *problem;
 	struct addr a;
-	char *path, shown[ADDR_MAX + 1];
 
-	if ((path = after_keyword(arg, "TO:")) == NULL) {
-		answer(s, R_RCPT_SYNTAX);
+	if (s->tx.in != NULL || s->tx.spoiled) {
+		answer(s, s->tx.spoiled ? R_SPOILED : R_IN_CHUNKS);
 		return;
 	}
-	rest = addr_parse(&a, path, ADDR_RECIPIENT);
-	if (rest == NULL || (*rest != '\0' && *rest != ' ')) {
-		answer(s, R_RCPT_ADDRESS);
+	if ((rest = take_path(s, &a, arg, ADDR_RECIPIENT)) == NULL)
 		return;
-	}
-	if (rest[strspn(rest, " ")] != '\0') {
-		answer(s, R_UNOFFERED);
-		return;
-	}
-	if ((problem = check_recipient(s, &a)) != NULL) {
-		log_info("refused client=[%s] rcpt=<%s> reply=\"%s\"",
-		    s->peer->addr, plain(shown, sizeof(shown), a.text),
-		    problem);
+	problem = param_problem(param_rcpt_parse(&params, rest,
+	    !s->extended ? 0 : PARAM_DSN |
+	    (s->tx.mail.smtputf8 ? PARAM_SMTPUTF8 : 0)));
+	if (problem == NULL && a.utf8 && !s->tx.mail.smtputf8)
+		problem = R_UTF8;
+	if (problem != NULL) {
 		answer(s, problem);
 		return;
 	}
-	if (tx_has(&s->tx, &a))
-		answer(s, R_RECIPIENT);
-	else if (s->tx.rcpt.n >= (size_t)s->conf->max_recipients ||
-	    (s->tx.domains >= DOMAINS_MAX &&
-	    !tx_has_domain(&s->tx, a.domain)))
-		answer(s, R_TOO_MANY);
-	else
-		answer(s, tx_add(&s->tx, &a) ? R_RECIPIENT : R_TROUBLE);
+	verdict = ask_policy(s, &a);
+	if (verdict == POLICY_ACCEPT || verdict == POLICY_UNVERIFIED) {
+		add_recipient(s, &a, params.text,
+		    verdict == POLICY_UNVERIFIED);
+		return;
+	}
+	problem = smtp_server_answer(verdict);
+	log_info("refused client=[%s] rcpt=<%s> reply=\"%s\"", s->peer.addr,
+	    plain(shown, sizeof(shown), a.text), problem);
+	answer(s, problem);
 }
 
 /*** The message ***/
 
-struct incoming {
-	struct envelope *envelope;	/* one a domain */
-	struct envelope **list;
-	size_t n;
-	struct draft *draft;
-	struct header_scan scan;
-	int64_t octets;
-	int error;		/* errno of the spool, 0 none */
-};
-
-static void
-trace_field(const struct session *s, const char *base, char *buf, size_t size)
+/* RFC 3848 and RFC 6531 3.7.3. */
+static const char *
+protocol(const struct session *s)
 {
-	char date[HEADER_DATE_MAX], client[ADDR_DOMAIN_MAX + 64];
-	char to[ADDR_MAX + 16] = "";
-
-	header_date(date, time(NULL));
-	if (s->peer->addr[0] == '\0')
-		(void)snprintf(client, sizeof(client), "unknown");
-	else
-		(void)snprintf(client, sizeof(client), "%s%s[%s%s]",
-		    s->peer->name, s->peer->name[0] != '\0' ? " " : "",
-		    s->peer->v6 ? "IPv6:" : "", s->peer->addr);
-	/* More than one would tell each of the others (RFC 5321 7.6). */
-	if (s->tx.rcpt.n == 1)
-		(void)snprintf(to, sizeof(to), "\r\n\tfor <%s>",
-		    s->tx.rcpt.addr[0].text);
-	(void)snprintf(buf, size, "Received: from %s (%s)\r\n"
-	    "\tby %s (mxkeep) with %s\r\n\tid %s%s;\r\n\t%s\r\n",
-	    s->helo, client, s->conf->hostname,
-	    s->extended ? "ESMTP" : "SMTP", base, to, date);
+	if (!s->extended || s->old_client)
+		return "SMTP";
+	if (s->tx.mail.smtputf8)
+		return s->tls != NULL ? "UTF8SMTPS" : "UTF8SMTP";
+	return s->tls != NULL ? "ESMTPS" : "ESMTP";
 }
 
-static struct envelope *
-envelope_of(struct incoming *in, const char *domain)
-{
-	for (size_t i = 0; i < in->n; i++)
-		if (strcmp(in->envelope[i].domain, domain) == 0)
-			return &in->envelope[i];
-	return NULL;
-}
-
+/* False after an answer. */
 static bool
-new_envelope(struct session *s, struct incoming *in, const char *domain,
-    time_t now)
+begin_message(struct session *s)
 {
-	struct envelope *e = &in->envelope[in->n];
+	const struct transaction *tx = &s->tx;
+	struct incoming_from from = {
+		.spool = s->spool,
+		.peer = &s->peer,
+		.hostname = s->conf->hostname,
+		.helo = s->helo,
+		.protocol = protocol(s),
+		.tls = s->tls_text,
+		.sender = &tx->sender,
+		.params = tx->mail.text,
+		.rcpt = tx->rcpt,
+		.nrcpt = tx->nrcpt,
+		.max_size = tx->limit
+	};
 
-	envelope_init(e);
-	in->list[in->n++] = e;
-	e->arrived = now;
-	(void)strlcpy(e->domain, domain, sizeof(e->domain));
-	(void)strlcpy(e->client_addr, s->peer->addr, sizeof(e->client_addr));
-	(void)strlcpy(e->client_name, s->peer->name, sizeof(e->client_name));
-	(void)strlcpy(e->helo, s->helo, sizeof(e->helo));
-	(void)strlcpy(e->protocol, s->extended ? "ESMTP" : "SMTP",
-	    sizeof(e->protocol));
-	return envelope_set_sender(e, s->tx.sender.text, s->tx.params) == 0;
-}
-
-/* One envelope for each domain among the recipients. */
-static bool
-make_envelopes(struct session *s, struct incoming *in)
-{
-	const struct recipient_list *r = &s->tx.rcpt;
-	time_t now = time(NULL);
-
-	in->envelope = calloc(r->n, sizeof(*in->envelope));
-	in->list = calloc(r->n, sizeof(*in->list));
-	if (in->envelope == NULL || in->list == NULL)
-		return false;
-	for (size_t i = 0; i < r->n; i++) {
-		const char *domain = r->addr[i].domain;
-
-		if (envelope_of(in, domain) == NULL &&
-		    !new_envelope(s, in, domain, now))
-			return false;
-		if (envelope_add(envelope_of(in, domain), r->addr[i].text,
-		    "") == -1)
-			return false;
-	}
-	return true;
-}
-
-static bool
-incoming_open(struct session *s, struct incoming *in)
-{
-	char base[MSGID_BASE_MAX + 1], trace[4 * ADDR_MAX];
-
-	memset(in, 0, sizeof(*in));
-	header_scan_init(&in->scan);
-	if (!make_envelopes(s, in)) {
-		errno = ENOMEM;
-		return false;
-	}
-	msgid_new(base, s->conf->hostname);
-	trace_field(s, base, trace, sizeof(trace));
-	in->draft = draft_begin(s->spool, in->list, in->n, base, trace);
-	return in->draft != NULL;
-}
-
-static void
-incoming_close(struct incoming *in)
-{
-	if (in->draft != NULL)
-		draft_abort(in->draft);
-	for (size_t i = 0; i < in->n; i++)
-		envelope_clear(&in->envelope[i]);
-	free(in->envelope);
-	free(in->list);
-}
-
-/* What has been decoded; after trouble it is only counted. */
-static void
-incoming_text(struct session *s, struct incoming *in,
-    const struct dot_decoder *d, size_t len)
-{
-	int64_t limit = s->conf->max_size;
-
-	in->octets += (int64_t)len;
-	if (d->faults != 0 || in->error != 0 ||
-	    (limit > 0 && in->octets > limit))
-		return;
-	header_scan_feed(&in->scan, s->text, len);
-	if (in->scan.received <= HOPS_MAX &&
-	    draft_write(in->draft, s->text, len) == -1)
-		in->error = errno;
-}
-
-/*
- * Reads up to the end of the message, whatever becomes of it.  A client has
- * the time of one "receive" for each KiB, not for each octet.
- */
-static enum stream_got
-receive(struct session *s, struct incoming *in, struct dot_decoder *d)
-{
-	const char *data;
-	size_t len, used, out, progress = PROGRESS;
-	enum stream_got got;
-
-	while (!d->done) {
-		if (progress >= PROGRESS) {
-			stream_deadline(s->io, deadline_min(s->end,
-			    deadline_in(s->conf->timeout.receive)));
-			progress = 0;
-		}
-		if ((got = stream_data(s->io, &data, &len)) != STREAM_LINE)
-			return got;
-		if (len > sizeof(s->text) - 3)
-			len = sizeof(s->text) - 3;
-		used = dot_decode(d, data, len, s->text, &out);
-		stream_skip(s->io, used);
-		incoming_text(s, in, d, out);
-		progress += used;
-	}
-	return STREAM_LINE;
+	if ((s->tx.in = incoming_open(&from)) != NULL)
+		return true;
+	log_warn("cannot begin a message of client=[%s]", s->peer.addr);
+	s->broken = true;
+	answer(s, storage_answer(errno));
+	return false;
 }
 
 /* NULL if the message may be kept. */
 static const char *
-check_message(struct session *s, const struct incoming *in,
-    const struct dot_decoder *d)
+fault_answer(const struct incoming *in)
 {
-	if (s->conf->max_size > 0 && in->octets > s->conf->max_size)
+	switch (incoming_fault(in)) {
+	case INCOMING_GOOD:
+		return NULL;
+	case INCOMING_TOO_BIG:
 		return R_TOO_BIG;
-	if ((d->faults & DOT_NUL) != 0)
+	case INCOMING_NUL:
 		return R_NUL_TEXT;
-	if (d->faults != 0)
+	case INCOMING_BARE:
 		return R_BARE_TEXT;
-	if (in->scan.received > HOPS_MAX)
+	case INCOMING_HOPS:
 		return R_HOPS;
-	if (in->error != 0)
-		return storage_answer(in->error);
-	return NULL;
+	case INCOMING_STORAGE:
+		return storage_answer(incoming_error(in));
+	}
+	return R_TROUBLE;
 }
 
 static void
@@ -608,35 +609,66 @@ log_accepted(struct session *s, const struct incoming *in)
 	char from[ADDR_MAX * 2], to[ADDR_MAX * 2];
 
 	(void)plain(from, sizeof(from), s->tx.sender.text);
-	for (size_t i = 0; i < in->n; i++)
+	for (size_t i = 0; i < incoming_copies(in); i++) {
+		const struct envelope *e = incoming_envelope(in, i);
+
 		log_info("accepted id=%s domain=%s client=[%s] helo=%s "
-		    "from=<%s> to=<%s> rcpts=%zu bytes=%" PRId64,
-		    draft_id(in->draft, i), in->envelope[i].domain,
-		    s->peer->addr, s->helo, from, plain(to, sizeof(to),
-		    in->envelope[i].rcpt[0].address), in->envelope[i].nrcpt,
-		    in->octets);
+		    "from=<%s> to=<%s> rcpts=%zu bytes=%" PRId64 "%s%s",
+		    incoming_id(in, i), e->domain, s->peer.addr, s->helo,
+		    from, plain(to, sizeof(to), e->rcpt[0].address), e->nrcpt,
+		    incoming_octets(in), s->tls != NULL ? " tls=" : "",
+		    s->tls != NULL ? tls_protocol(s->tls) : "");
+	}
 }
 
 static void
 accept_message(struct session *s, struct incoming *in)
 {
-	if (draft_commit(in->draft) == -1) {
+	if (incoming_commit(in) == -1) {
 		log_warn("cannot store a message of client=[%s]",
-		    s->peer->addr);
+		    s->peer.addr);
 		s->broken = true;
 		answer(s, storage_answer(errno));
 		return;
 	}
 	/* From here on the mail is safe. */
 	(void)stream_printf(s->io, "250 2.0.0 kept as");
-	for (size_t i = 0; i < in->n && i < 4; i++)
-		(void)stream_printf(s->io, " %s",
-		    draft_id(in->draft, i));
+	for (size_t i = 0; i < incoming_copies(in) && i < 4; i++)
+		(void)stream_printf(s->io, " %s", incoming_id(in, i));
 	(void)stream_printf(s->io, "\r\n");
 	if (stream_flush(s->io) == -1)
 		log_info("client=[%s] left before it heard that id=%s is kept",
-		    s->peer->addr, draft_id(in->draft, 0));
+		    s->peer.addr, incoming_id(in, 0));
 	log_accepted(s, in);
+	if (s->tx.wakes)
+		(void)spool_trigger(s->spool);
+}
+
+static void
+refuse_message(struct session *s, const struct incoming *in,
+    const char *problem)
+{
+	if (incoming_fault(in) == INCOMING_STORAGE) {
+		errno = incoming_error(in);
+		log_warn("cannot write a message of client=[%s]",
+		    s->peer.addr);
+		s->broken = true;
+	}
+	log_info("refused client=[%s] bytes=%" PRId64 " reply=\"%s\"",
+	    s->peer.addr, incoming_octets(in), problem);
+	answer(s, problem);
+}
+
+static void
+end_message(struct session *s)
+{
+	const char *problem = fault_answer(s->tx.in);
+
+	if (problem != NULL)
+		refuse_message(s, s->tx.in, problem);
+	else
+		accept_message(s, s->tx.in);
+	tx_clear(&s->tx);
 }
 
 static void
@@ -647,52 +679,188 @@ lost(struct session *s, enum stream_got got, const char *when)
 		stream_deadline(s->io, deadline_in(5000));
 		hang_up(s, R_TIMEOUT);
 	} else {
-		log_info("lost client=[%s] %s", s->peer->addr, when);
+		log_info("lost client=[%s] %s", s->peer.addr, when);
 		s->closing = true;
 	}
+}
+
+/* Text on its way, and the pace it has to keep. */
+struct pace {
+	int64_t began;
+	int64_t octets;
+	size_t progress;	/* since the deadline was set */
+};
+
+static void
+pace_begin(struct pace *p)
+{
+	p->began = deadline_now();
+	p->octets = 0;
+	p->progress = PROGRESS;
+}
+
+/*
+ * A client has the time of one "receive" for each KiB, not for each octet,
+ * and "min-rate" on the whole.
+ */
+static void
+pace_keep(struct session *s, struct pace *p, size_t used)
+{
+	int64_t until, rate = s->conf->min_rate;
+
+	p->octets += (int64_t)used;
+	p->progress += used;
+	if (p->progress < PROGRESS)
+		return;
+	p->progress = 0;
+	until = deadline_in(s->conf->timeout.receive);
+	if (rate > 0)
+		until = deadline_min(until, p->began + SLOW_GRACE +
+		    (p->octets < INT64_MAX / 2000 ?
+		    p->octets * 1000 / rate : INT64_MAX / 4));
+	stream_deadline(s->io, deadline_min(s->end, until));
+}
+
+/* Reads up to the end of the message, whatever becomes of it. */
+static enum stream_got
+receive(struct session *s)
+{
+	const char *data;
+	size_t len, used;
+	struct pace pace;
+	enum stream_got got;
+	bool done = false;
+
+	pace_begin(&pace);
+	for (used = 0; !done; stream_skip(s->io, used)) {
+		pace_keep(s, &pace, used);
+		if ((got = stream_data(s->io, &data, &len)) != STREAM_LINE)
+			return got;
+		used = incoming_data(s->tx.in, data, len, &done);
+	}
+	return STREAM_LINE;
 }
 
 static void
 cmd_data(struct session *s, char *arg)
 {
-	struct incoming in;
-	struct dot_decoder d;
 	enum stream_got got;
-	const char *problem;
 
 	(void)arg;
-	if (s->tx.rcpt.n == 0) {
+	if (s->tx.in != NULL || s->tx.spoiled) {
+		answer(s, s->tx.spoiled ? R_SPOILED : R_IN_CHUNKS);
+		return;
+	}
+	if (s->tx.nrcpt == 0) {
 		answer(s, R_NO_RECIPIENT);
 		return;
 	}
-	if (!incoming_open(s, &in)) {
-		log_warn("cannot begin a message of client=[%s]",
-		    s->peer->addr);
-		s->broken = true;
-		answer(s, storage_answer(errno));
-		goto out;
+	if (!begin_message(s)) {
+		tx_clear(&s->tx);
+		return;
 	}
 	answer(s, R_DATA);
-	dot_decoder_init(&d);
-	if ((got = receive(s, &in, &d)) != STREAM_LINE) {
+	if ((got = receive(s)) == STREAM_LINE)
+		end_message(s);
+	else {
+		tx_clear(&s->tx);
 		lost(s, got, "in a message");
-		goto out;
 	}
-	if ((problem = check_message(s, &in, &d)) != NULL) {
-		if (in.error != 0) {
-			errno = in.error;
-			log_warn("cannot write a message of client=[%s]",
-			    s->peer->addr);
-			s->broken = true;
-		}
-		log_info("refused client=[%s] bytes=%" PRId64 " reply=\"%s\"",
-		    s->peer->addr, in.octets, problem);
+}
+
+/* "octets" or "octets LAST" (RFC 3030); false if it is not that. */
+static bool
+parse_chunk(const char *arg, int64_t *octets, bool *last)
+{
+	size_t digits = strspn(arg, "0123456789");
+
+	if (digits == 0 || digits > CHUNK_DIGITS)
+		return false;
+	*octets = 0;
+	for (size_t i = 0; i < digits; i++)
+		*octets = *octets * 10 + (arg[i] - '0');
+	arg += digits;
+	*last = *arg == ' ' &&
+	    strcasecmp(arg + strspn(arg, " "), "LAST") == 0;
+	return *last || *arg == '\0';
+}
+
+/* Reads the chunk; TAKE says whether it goes into the message. */
+static enum stream_got
+receive_chunk(struct session *s, int64_t left, bool take)
+{
+	const char *data;
+	struct pace pace;
+	size_t len, used = 0;
+	enum stream_got got;
+
+	pace_begin(&pace);
+	while (left > 0) {
+		pace_keep(s, &pace, used);
+		if ((got = stream_data(s->io, &data, &len)) != STREAM_LINE)
+			return got;
+		used = left < (int64_t)len ? (size_t)left : len;
+		if (take)
+			incoming_chunk(s->tx.in, data, used);
+		stream_skip(s->io, used);
+		left -= (int64_t)used;
+	}
+	return STREAM_LINE;
+}
+
+/* NULL if a chunk may come now. */
+static const char *
+chunk_problem(const struct session *s)
+{
+	if (s->helo[0] == '\0')
+		return R_HELO_FIRST;
+	if (!s->tx.open)
+		return R_MAIL_FIRST;
+	if (s->tx.spoiled)
+		return R_SPOILED;
+	return s->tx.nrcpt == 0 ? R_NO_RECIPIENT : NULL;
+}
+
+/* A chunk that is not wanted is read away all the same. */
+static void
+cmd_bdat(struct session *s, char *arg)
+{
+	const char *problem;
+	enum stream_got got;
+	int64_t octets;
+	bool last, begun;
+
+	if (!parse_chunk(arg, &octets, &last)) {
+		/* Nobody knows where the next command begins. */
+		s->errors++;
+		hang_up(s, R_BDAT_SYNTAX);
+		return;
+	}
+	problem = chunk_problem(s);
+	begun = problem == NULL && (s->tx.in != NULL || begin_message(s));
+	s->tx.spoiled |= s->tx.open && !begun;
+	if ((got = receive_chunk(s, octets, begun)) != STREAM_LINE) {
+		tx_clear(&s->tx);
+		lost(s, got, "in a chunk");
+		return;
+	}
+	if (problem != NULL)
 		answer(s, problem);
-	} else
-		accept_message(s, &in);
-out:
-	incoming_close(&in);
-	tx_clear(&s->tx);
+	if (!begun)
+		return;
+	if (last)
+		incoming_chunks_end(s->tx.in);
+	problem = fault_answer(s->tx.in);
+	if (last)
+		end_message(s);
+	else if (problem == NULL)
+		answer(s, R_CHUNK);
+	else {
+		refuse_message(s, s->tx.in, problem);
+		incoming_close(s->tx.in);
+		s->tx.in = NULL;
+		s->tx.spoiled = true;
+	}
 }
 
 static void
@@ -701,6 +869,255 @@ cmd_rset(struct session *s, char *arg)
 	(void)arg;
 	tx_clear(&s->tx);
 	answer(s, R_OK);
+}
+
+/*** TLS, and others who speak for a client ***/
+
+static void
+say_greeting(struct session *s)
+{
+	(void)stream_printf(s->io, "220 %s ESMTP mxkeep\r\n",
+	    s->conf->hostname);
+}
+
+/* As if the connection had just begun (RFC 3207 4.2, XCLIENT). */
+static void
+forget(struct session *s)
+{
+	tx_clear(&s->tx);
+	s->helo[0] = '\0';
+	s->extended = false;
+	s->first = true;
+}
+
+static void
+begin_tls(struct session *s, struct tls_context *context)
+{
+	const struct smtp_server_args *args = s->args;
+	char error[TLS_ERROR_MAX];
+	int64_t until;
+
+	answer(s, R_TLS_READY);
+	if (stream_flush(s->io) == -1) {
+		s->closing = true;
+		return;
+	}
+	until = deadline_min(s->end, deadline_in(s->conf->timeout.command));
+	if (tls_accept(context, args->ops, args->ops_arg, until, &s->tls,
+	    error) != TLS_OK) {
+		log_info("no TLS client=[%s]: %s", s->peer.addr, error);
+		s->closing = true;
+		return;
+	}
+	if (stream_switch(s->io, &tls_stream_ops, s->tls) == -1) {
+		s->closing = true;
+		return;
+	}
+	(void)snprintf(s->tls_text, sizeof(s->tls_text), "%s %s",
+	    tls_protocol(s->tls), tls_cipher(s->tls));
+	log_debug("tls client=[%s] %s", s->peer.addr, s->tls_text);
+	forget(s);
+}
+
+static void
+cmd_starttls(struct session *s, char *arg)
+{
+	struct tls_context *context = s->args->tls;
+	char error[TLS_ERROR_MAX];
+
+	(void)arg;
+	if (!offers_tls(s)) {
+		answer(s, s->tls != NULL ? R_TLS_TWICE : R_NOT_HERE);
+		return;
+	}
+	/* What came along is neither clear text nor TLS (RFC 3207 6). */
+	if (stream_pending(s->io) > 0) {
+		s->errors++;
+		hang_up(s, R_SYNC);
+		return;
+	}
+	if (context == NULL)
+		context = tls_server_new(s->args->secret, error);
+	if (context == NULL) {
+		log_warnx("%s", error);
+		answer(s, R_NO_TLS_NOW);
+		return;
+	}
+	begin_tls(s, context);
+	if (context != s->args->tls)
+		tls_context_free(context);
+}
+
+static void
+change_peer(struct peer *p, const struct xclient *x)
+{
+	if ((x->given & XCLIENT_NAME) != 0)
+		(void)strlcpy(p->name, x->name, sizeof(p->name));
+	if ((x->given & XCLIENT_ADDR) != 0) {
+		(void)strlcpy(p->addr, x->addr, sizeof(p->addr));
+		p->v6 = strchr(p->addr, ':') != NULL;
+	}
+	if ((x->given & XCLIENT_PORT) != 0)
+		p->port = x->port;
+}
+
+static void
+cmd_xclient(struct session *s, char *arg)
+{
+	struct xclient x;
+
+	if (!may_xclient(s)) {
+		answer(s, R_XCLIENT);
+		return;
+	}
+	if (s->tx.open) {
+		answer(s, R_BUSY);
+		return;
+	}
+	if (!xclient_parse(&x, arg)) {
+		answer(s, R_XCLIENT_SYNTAX);
+		return;
+	}
+	change_peer(&s->peer, &x);
+	log_debug("xclient client=[%s] addr=[%s]", s->args->peer->addr,
+	    s->peer.addr);
+	if ((x.given & XCLIENT_HELO) != 0)
+		(void)strlcpy(s->other_helo, x.helo, sizeof(s->other_helo));
+	if ((x.given & XCLIENT_PROTO) != 0)
+		s->old_client = !x.extended;
+	forget(s);
+	say_greeting(s);
+}
+
+/*** ETRN (RFC 1985) ***/
+
+/* How many messages wait for the domain. */
+static size_t
+count_waiting(struct session *s, const char *domain)
+{
+	struct scan_entry e;
+	struct scan *scan;
+	size_t n = 0;
+
+	if (scan_waiting(s->spool, domain) != 1 ||
+	    (scan = scan_open(s->spool, domain, SCAN_WAITING)) == NULL)
+		return 0;
+	while (scan_next(scan, &e) == 1)
+		n++;
+	scan_close(scan);
+	return n;
+}
+
+static bool
+is_held(struct session *s, const char *domain)
+{
+	struct domain d;
+
+	return ledger_load(s->spool, domain, &d) == 0 &&
+	    d.state == DOMAIN_HELD;
+}
+
+/* What is asked for: a domain, or "@domain" for all below it too. */
+struct start {
+	char name[ADDR_DOMAIN_MAX + 1];
+	bool below;
+	size_t waiting;
+	bool held;
+	bool started;
+};
+
+static void
+look_at(struct session *s, struct start *start, const char *domain)
+{
+	size_t n = count_waiting(s, domain);
+
+	if (n > 0 && is_held(s, domain))
+		start->held = true;
+	else
+		start->waiting += n;
+}
+
+static bool
+is_below(const char *domain, const char *name)
+{
+	size_t n = strlen(domain), m = strlen(name);
+
+	return n > m && domain[n - m - 1] == '.' &&
+	    strcmp(domain + n - m, name) == 0;
+}
+
+/* What is asked for, and what waits of it. */
+static void
+look(struct session *s, struct start *start)
+{
+	char **domains = NULL;
+
+	look_at(s, start, start->name);
+	if (start->below)
+		domains = spool_domains(s->spool);
+	for (size_t i = 0; domains != NULL && domains[i] != NULL; i++)
+		if (is_below(domains[i], start->name))
+			look_at(s, start, domains[i]);
+	free(domains);
+}
+
+static void
+start_queue(struct session *s, struct start *start, char *text, size_t size)
+{
+	const char *name = start->name;
+
+	if (!may_start(s, name)) {
+		(void)snprintf(text, size, R_ETRN_DENIED, name);
+		return;
+	}
+	look(s, start);
+	if (start->waiting == 0 && start->held)
+		(void)snprintf(text, size, R_ETRN_HELD, name);
+	else if (start->waiting == 0)
+		(void)snprintf(text, size, R_ETRN_NONE, name);
+	else if (spool_trigger(s->spool) == 0)
+		(void)snprintf(text, size, R_ETRN_STARTED, start->waiting,
+		    name);
+	else if (errno == ENXIO || errno == ENOENT)
+		(void)snprintf(text, size, R_ETRN_LATER, name);
+	else
+		(void)snprintf(text, size, R_ETRN_DEAF, name);
+}
+
+static void
+cmd_etrn(struct session *s, char *arg)
+{
+	char text[ADDR_DOMAIN_MAX + 128];
+	struct start start = { .below = *arg == '@' };
+
+	/* Our queues are named by their domains, so "#name" is one too. */
+	if (*arg == '@' || *arg == '#')
+		arg++;
+	if (!addr_domain(start.name, arg)) {
+		answer(s, R_ETRN_SYNTAX);
+		return;
+	}
+	if (s->tx.open) {
+		answer(s, R_BUSY);
+		return;
+	}
+	start_queue(s, &start, text, sizeof(text));
+	log_info("etrn client=[%s] domain=%s reply=\"%s\"", s->peer.addr,
+	    start.name, text);
+	answer(s, text);
+}
+
+/* Its domains' mail may go now: a primary that calls is evidently back. */
+static int
+wake(const char *domain, void *arg)
+{
+	struct session *s = arg;
+
+	if (scan_waiting(s->spool, domain) != 1)
+		return 0;
+	log_debug("the primary [%s] of %s is here", s->peer.addr, domain);
+	(void)spool_trigger(s->spool);
+	return 1;
 }
 
 static void
@@ -749,7 +1166,8 @@ cmd_foreign(struct session *s, char *arg)
 enum {
 	HELO = 1,		/* needs HELO or EHLO */
 	MAIL = 2,		/* needs MAIL */
-	BARE = 4		/* takes no argument */
+	BARE = 4,		/* takes no argument */
+	LAST = 8		/* ends a pipelined group (RFC 2920 3.1) */
 };
 
 static const struct command {
@@ -757,18 +1175,22 @@ static const struct command {
 	void (*run)(struct session *s, char *arg);
 	unsigned flags;
 } commands[] = {
-	{ "HELO", cmd_helo, 0 },
-	{ "EHLO", cmd_ehlo, 0 },
+	{ "HELO", cmd_helo, LAST },
+	{ "EHLO", cmd_ehlo, LAST },
 	{ "MAIL", cmd_mail, HELO },
 	{ "RCPT", cmd_rcpt, HELO | MAIL },
-	{ "DATA", cmd_data, HELO | MAIL | BARE },
+	{ "DATA", cmd_data, HELO | MAIL | BARE | LAST },
+	{ "BDAT", cmd_bdat, 0 },
 	{ "RSET", cmd_rset, BARE },
-	{ "NOOP", cmd_noop, 0 },
-	{ "VRFY", cmd_vrfy, 0 },
+	{ "NOOP", cmd_noop, LAST },
+	{ "VRFY", cmd_vrfy, LAST },
 	{ "HELP", cmd_help, 0 },
 	{ "QUIT", cmd_quit, BARE },
-	{ "EXPN", cmd_not_here, 0 },
-	{ "TURN", cmd_not_here, 0 },
+	{ "STARTTLS", cmd_starttls, HELO | BARE },
+	{ "ETRN", cmd_etrn, HELO },
+	{ "XCLIENT", cmd_xclient, LAST },
+	{ "EXPN", cmd_not_here, LAST },
+	{ "TURN", cmd_not_here, LAST },
 	{ "SEND", cmd_not_here, 0 },
 	{ "SOML", cmd_not_here, 0 },
 	{ "SAML", cmd_not_here, 0 },
@@ -793,6 +1215,37 @@ find_command(const char *verb, size_t len)
 	return NULL;
 }
 
+/*
+ * Input that came before its time: whoever does not wait for replies does
+ * not mean what he says, or somebody put it in.  A shell's pipe, where nobody
+ * waits for anything, has no peer.
+ */
+static bool
+is_early(const struct session *s, const struct command *c)
+{
+	return ((c->flags & LAST) != 0 || !s->extended) &&
+	    c->run != cmd_quit && s->peer.addr[0] != '\0' &&
+	    stream_pending(s->io) > 0;
+}
+
+static void
+run_command(struct session *s, const struct command *c, char *arg)
+{
+	if (is_early(s, c)) {
+		s->errors++;
+		hang_up(s, R_SYNC);
+	} else if ((c->flags & HELO) != 0 && s->helo[0] == '\0')
+		answer(s, R_HELO_FIRST);
+	else if ((c->flags & MAIL) != 0 && !s->tx.open)
+		answer(s, R_MAIL_FIRST);
+	else if ((c->flags & BARE) != 0 && *arg != '\0')
+		answer(s, R_NO_ARGUMENT);
+	else {
+		s->first = false;
+		c->run(s, arg);
+	}
+}
+
 static void
 run_line(struct session *s, char *line, size_t len)
 {
@@ -814,16 +1267,8 @@ run_line(struct session *s, char *line, size_t len)
 		hang_up(s, R_NOT_SMTP);
 	else if (c == NULL)
 		answer(s, R_UNKNOWN);
-	else if ((c->flags & HELO) != 0 && s->helo[0] == '\0')
-		answer(s, R_HELO_FIRST);
-	else if ((c->flags & MAIL) != 0 && !s->tx.open)
-		answer(s, R_MAIL_FIRST);
-	else if ((c->flags & BARE) != 0 && *arg != '\0')
-		answer(s, R_NO_ARGUMENT);
-	else {
-		s->first = false;
-		c->run(s, arg);
-	}
+	else
+		run_command(s, c, arg);
 }
 
 /* One command; false when the conversation is over. */
@@ -859,33 +1304,72 @@ next_command(struct session *s)
 	return !s->closing;
 }
 
+/* False if the client is not worth a greeting. */
+static bool
+begin_session(struct session *s)
+{
+	enum stream_got got = STREAM_TIMEOUT;
+	const char *data;
+	size_t len;
+
+	if (s->conf->greet_delay > 0) {
+		stream_deadline(s->io, deadline_in(s->conf->greet_delay));
+		got = stream_data(s->io, &data, &len);
+	}
+	stream_deadline(s->io, deadline_min(s->end,
+	    deadline_in(s->conf->timeout.command)));
+	/* A proxy's header may have brought it along. */
+	if (got == STREAM_LINE || (s->peer.addr[0] != '\0' &&
+	    stream_pending(s->io) > 0)) {
+		hang_up(s, R_EARLY);
+		return false;
+	}
+	if (got != STREAM_TIMEOUT) {
+		lost(s, got, "before the greeting");
+		return false;
+	}
+	say_greeting(s);
+	(void)ledger_primary_of(s->spool, s->peer.addr, wake, s);
+	return true;
+}
+
+static void
+end_session(struct session *s)
+{
+	(void)stream_flush(s->io);
+	if (s->tls != NULL)
+		tls_close(s->tls);
+	tls_free(s->tls);
+	tx_clear(&s->tx);
+	policy_free(s->policy);
+}
+
 enum smtp_server_end
 smtp_serve(const struct smtp_server_args *args)
 {
-	enum smtp_server_end result = SMTP_SERVER_DONE;
 	struct session *s;
+	bool broken;
 
-	if ((s = malloc(sizeof(*s))) == NULL) {
+	if ((s = calloc(1, sizeof(*s))) == NULL ||
+	    (s->policy = policy_new(args->conf, args->spool)) == NULL) {
+		free(s);
 		smtp_serve_refusal(args->stream, args->conf->hostname);
 		return SMTP_SERVER_BROKEN;
 	}
-	memset(s, 0, offsetof(struct session, text));
+	s->args = args;
 	s->conf = args->conf;
 	s->spool = args->spool;
-	s->peer = args->peer;
+	s->peer = *args->peer;
 	s->io = args->stream;
 	s->first = true;
 	s->end = deadline_in(s->conf->timeout.session);
-	(void)stream_printf(s->io, "220 %s ESMTP mxkeep\r\n",
-	    s->conf->hostname);
-	while (next_command(s))
-		continue;
-	(void)stream_flush(s->io);
-	if (s->broken)
-		result = SMTP_SERVER_BROKEN;
-	tx_clear(&s->tx);
+	if (begin_session(s))
+		while (next_command(s))
+			continue;
+	end_session(s);
+	broken = s->broken;
 	free(s);
-	return result;
+	return broken ? SMTP_SERVER_BROKEN : SMTP_SERVER_DONE;
 }
 
 void

@@ -640,17 +640,18 @@ spool_seen_lock(int fd, int64_t ms)
 
 /*** The trigger ***/
 
-void
+int
 spool_trigger(struct spool *sp)
 {
-	int fd, saved = errno;
+	int fd, result;
 
-	/* ENXIO: nobody listens. */
 	fd = openat(sp->fd, "trigger", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd != -1 && write(fd, "t", 1) == -1)
-		errno = saved;
-	close_fd(fd);
-	errno = saved;
+	if (fd == -1)
+		return -1;
+	/* A full pipe wakes as well. */
+	result = write(fd, "t", 1) == -1 && errno != EAGAIN ? -1 : 0;
+	close(fd);
+	return result;
 }
 
 int

@@ -64,8 +64,10 @@ char **spool_domains(struct spool *sp);
 /* Makes removals and moves of a domain durable. */
 int spool_sync_domain(struct spool *sp, const char *domain);
 
-/* Wakes mx-flush -w, if one is there; says nothing otherwise. */
-void spool_trigger(struct spool *sp);
+/*
+ * Wakes mx-flush -w.  0, or -1 with errno: ENXIO if none is there.
+ */
+int spool_trigger(struct spool *sp);
 /* The reading end for mx-flush -w: a descriptor for poll(2), or -1. */
 int spool_trigger_open(struct spool *sp);
 
