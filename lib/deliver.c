@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,35 @@ set_away(struct flush *f)
 	set_state(f, state, f->error);
 }
 
+static int
+compare_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* The receiver is to know the servers when they call. */
+static void
+note_primaries(struct flush *f)
+{
+	char text[ROUTE_ADDRS_MAX][INET6_ADDRSTRLEN];
+	const char *addr[ROUTE_ADDRS_MAX];
+	size_t n = 0;
+
+	if (f->args->dry)
+		return;
+	for (size_t i = 0; i < f->route.naddr; i++)
+		if (getnameinfo((struct sockaddr *)&f->route.addr[i].addr,
+		    f->route.addr[i].len, text[n], sizeof(text[n]), NULL, 0,
+		    NI_NUMERICHOST) == 0)
+			n++;
+	/* Those of one preference come in a new order each time. */
+	qsort(text, n, sizeof(text[0]), compare_text);
+	for (size_t i = 0; i < n; i++)
+		addr[i] = text[i];
+	if (ledger_note_primaries(f->args->spool, f->domain, addr, n) == -1)
+		log_warn("%s: cannot note its servers", f->domain);
+}
+
 /*
  * DNS that names no better host is the domain's trouble and no verdict on
  * its mail; where we are its backup the last route that worked is used.
@@ -250,8 +280,11 @@ find_route(struct flush *f, bool ours)
 
 	route_find(&f->route, args->dns, args->conf, &f->settings, f->domain,
 	    deadline_in(args->conf->timeout.dns));
-	if (f->route.kind == ROUTE_FOUND && f->route.naddr > 0)
+	if (f->route.kind == ROUTE_FOUND && f->route.naddr > 0) {
+		if (ours)
+			note_primaries(f);
 		return true;
+	}
 	(void)strlcpy(f->error, f->route.why, sizeof(f->error));
 	if (!ours || !peer_parse(&f->route, f->state.route))
 		return false;
