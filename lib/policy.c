@@ -14,7 +14,6 @@
 #include "idn.h"
 #include "recipients.h"
 #include "seen.h"
-#include "usage.h"
 
 #define RELEARN	30	/* seconds that a session trusts what it has read */
 
