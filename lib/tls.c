@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls.h"
 
+#include <sys/socket.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -392,6 +394,27 @@ failed(struct tls *t, int returned)
 	return TLS_REFUSED;
 }
 
+/*
+ * In TLS 1.3 the client ends the handshake, and speaks again at once; but by
+ * Nagle's algorithm it waits for our acknowledgement, which the kernel holds
+ * back for 40 ms in the hope of an answer that could carry it.
+ */
+static void
+acknowledge(const struct stream_ops *ops, void *arg)
+{
+#ifdef TCP_QUICKACK
+	const struct stream_fds *fds = arg;
+	int one = 1;
+
+	if (ops == &stream_fd_ops)
+		(void)setsockopt(fds->in, IPPROTO_TCP, TCP_QUICKACK, &one,
+		    sizeof(one));
+#else
+	(void)ops;
+	(void)arg;
+#endif
+}
+
 enum tls_result
 tls_accept(struct tls_context *c, const struct stream_ops *ops, void *arg,
     int64_t deadline, struct tls **t, char *error)
@@ -407,6 +430,7 @@ tls_accept(struct tls_context *c, const struct stream_ops *ops, void *arg,
 		return result;
 	}
 	if ((n = SSL_accept(new->ssl)) == 1) {
+		acknowledge(ops, arg);
 		*t = new;
 		return TLS_OK;
 	}

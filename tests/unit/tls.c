@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -741,6 +742,79 @@ check_pipes(struct tls_context *ctx)
 	is_int(end(&p), 0, "the client is content");
 }
 
+/* A connection as an SMTP session has it: both sides have spoken by turns. */
+static int
+dialogue(int fd, const void *arg)
+{
+	static const struct client c = { TLS1_3_VERSION, TLS1_3_VERSION, NULL,
+	    LEAVE };
+	const struct sockaddr_in *sin = arg;
+	int tcp = socket(AF_INET, SOCK_STREAM, 0), status;
+	char byte;
+
+	if (connect(tcp, (const struct sockaddr *)sin, sizeof(*sin)) == -1)
+		return 50;
+	for (int i = 0; i < 3; i++)
+		if (read(tcp, &byte, 1) != 1 || write(tcp, &byte, 1) != 1)
+			return 51;
+	if (read(tcp, &byte, 1) != 1)
+		return 52;
+	status = client(tcp, &c);
+	close(tcp);
+	close(fd);
+	return status;
+}
+
+/* What it takes, in ms, from the handshake's begin to the first word. */
+static int64_t
+first_word(struct tls_context *ctx, int listening, struct peer *p)
+{
+	char error[TLS_ERROR_MAX], byte = '.';
+	struct stream_fds fds;
+	struct tls *t;
+	int64_t began;
+
+	fds.in = fds.out = accept(listening, NULL, NULL);
+	need(fds.in != -1, "accept");
+	for (int i = 0; i < 3; i++)
+		need(write(fds.in, &byte, 1) == 1 &&
+		    read(fds.in, &byte, 1) == 1, "a dialogue");
+	need(write(fds.in, &byte, 1) == 1, "a word to begin");
+	began = deadline_now();
+	need(tls_accept(ctx, &stream_fd_ops, &fds, deadline_in(LONG), &t,
+	    error) == TLS_OK, error);
+	need(get(t, &byte, 1, LONG) == 1, "a word");
+	began = deadline_now() - began;
+	tls_close(t);
+	tls_free(t);
+	close(fds.in);
+	(void)end(p);
+	return began;
+}
+
+static void
+check_prompt(struct tls_context *ctx)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int64_t best = LONG, took;
+	struct peer p;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	need(bind(fd, (struct sockaddr *)&sin, len) == 0 &&
+	    listen(fd, 1) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&sin, &len) == 0, "a port");
+	for (int i = 0; i < 10 && best >= 35; i++) {
+		p = begin(dialogue, &sin);
+		took = first_word(ctx, fd, &p);
+		best = took < best ? took : best;
+	}
+	close(fd);
+	ok(best < 35, "no client waits 40 ms for an acknowledgement");
+	printf("# %d ms\n", (int)best);
+}
+
 int
 main(void)
 {
@@ -774,6 +848,7 @@ main(void)
 	check_renegotiation(ctx);
 	check_strangers(ctx);
 	check_switch(ctx);
+	check_prompt(ctx);
 	check_pipes(ctx);
 	tls_context_free(ctx);
 	X509_free(root);
