@@ -201,8 +201,9 @@ spool_receiver_paths(const struct spool *sp, struct sandbox_path *paths)
 	const struct sandbox_path all[SPOOL_RECEIVER_PATHS] = {
 		{ sp->mail, NULL, SANDBOX_MAKE | SANDBOX_MAKE_DIR |
 		    SANDBOX_REFER | SANDBOX_LIST },
+		/* Where there is no O_TMPFILE it takes names away again. */
 		{ sp->tmp, NULL, SANDBOX_MAKE | SANDBOX_WRITE |
-		    SANDBOX_REFER },
+		    SANDBOX_REMOVE | SANDBOX_REFER },
 		{ sp->state, NULL, SANDBOX_READ },
 		{ sp->seen, NULL, SANDBOX_MAKE | SANDBOX_WRITE |
 		    SANDBOX_READ },

@@ -96,7 +96,8 @@ enter(bool as_parent, char *active)
 {
 	char seen[64];
 	const struct sandbox_path paths[] = {
-		{ tmp, NULL, SANDBOX_MAKE | SANDBOX_WRITE | SANDBOX_REFER },
+		{ tmp, NULL, SANDBOX_MAKE | SANDBOX_WRITE | SANDBOX_REMOVE |
+		    SANDBOX_REFER },
 		{ mail, NULL, SANDBOX_MAKE | SANDBOX_MAKE_DIR |
 		    SANDBOX_REFER | SANDBOX_LIST },
 		{ state, NULL, SANDBOX_READ },
@@ -170,7 +171,9 @@ do_accept_named(void)
 {
 	int fd = openat(tmp, "own", O_CREAT | O_EXCL | O_WRONLY, 0600);
 
-	return fd == -1 ? errno : result(linkat(tmp, "own", new, "own", 0));
+	if (fd == -1 || linkat(tmp, "own", new, "own", 0) == -1)
+		return errno;
+	return result(unlinkat(tmp, "own", 0));
 }
 static int do_list(void) { return open_at(mail, "a.example/new", O_RDONLY); }
 static int do_state(void) { return open_at(state, "file", O_RDONLY); }
