@@ -11,16 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "listener.h"
 #include "log.h"
 #include "master.h"
 #include "peer.h"
+#include "policy.h"
+#include "row.h"
 #include "smtp_server.h"
 #include "spool.h"
 #include "stream.h"
@@ -30,7 +34,9 @@
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: mx-receive [-qv] [-C dir]\n");
+	fprintf(stderr, "usage: mx-receive [-qv] [-C dir]\n"
+	    "       mx-receive -e address [-f sender] [-r client] [-v] "
+	    "[-C dir]\n");
 	exit(EX_USAGE);
 }
 
@@ -273,16 +279,110 @@ run_session(struct receiver *r)
 	return (well ? serve : refuse)(r, STDIN_FILENO, &peer);
 }
 
+/*** What would be answered, and why ***/
+
+struct question {
+	const char *recipient;
+	const char *sender;
+	const char *client;
+};
+
+static void
+tell(void *arg, const char *what, const char *found)
+{
+	struct row *row = arg;
+
+	row_begin(row);
+	row_text(row, "what", what, 12);
+	row_text(row, "found", found, 0);
+	row_end(row);
+}
+
+static void
+tell_client(const struct conf *c, const char *client, struct row *row)
+{
+	const struct {
+		const struct conf_nets *nets;
+		const char *found;
+	} list[] = {
+		{ &c->trusted_proxy, "speaks the PROXY protocol" },
+		{ &c->xclient, "may use XCLIENT" },
+		{ &c->etrn, "may use ETRN for any domain" },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (net_covers(list[i].nets->net, list[i].nets->n, client))
+			tell(row, "client", list[i].found);
+}
+
+static int
+exit_status(enum policy_verdict verdict)
+{
+	switch (smtp_server_answer(verdict)[0]) {
+	case '2':
+		return EX_OK;
+	case '4':
+		return EX_TEMPFAIL;
+	default:
+		return EXIT_FAILURE;
+	}
+}
+
+/* Mail by this client from this sender to this recipient, without any. */
+static int
+explain(struct receiver *r, const struct question *q)
+{
+	struct policy_mail mail = { .client = q->client, .sender = q->sender };
+	enum policy_verdict verdict;
+	char error[CONF_ERROR_MAX];
+	struct policy *policy;
+	struct addr addr;
+	struct row row;
+
+	if (!load(r))
+		return EX_CONFIG;
+	if (!addr_parse_mailbox(&addr, q->recipient) &&
+	    (strcasecmp(q->recipient, "postmaster") != 0 ||
+	    addr_parse(&addr, "<postmaster>", ADDR_RECIPIENT) == NULL)) {
+		log_warnx("\"%s\": expected an address user@domain",
+		    q->recipient);
+		return EX_USAGE;
+	}
+	if (spool_become_owner(r->conf.spool, error) == -1 ||
+	    (r->spool = spool_open(r->conf.spool, error)) == NULL)
+		log_warnx("%s", error);
+	row_init(&row, stdout, row_style_for(stdout));
+	if ((policy = policy_new(&r->conf, r->spool)) == NULL) {
+		log_warn("cannot begin");
+		return EX_TEMPFAIL;
+	}
+	tell_client(&r->conf, q->client, &row);
+	verdict = policy_rcpt(policy, &mail, &addr, tell, &row);
+	tell(&row, "answer", smtp_server_answer(verdict));
+	policy_free(policy);
+	return exit_status(verdict);
+}
+
 int
 main(int argc, char *argv[])
 {
 	static struct receiver r = { .dir = CONF_DIR };
+	struct question q = { NULL, "", "" };
 	int ch, verbose = 0;
 
-	while ((ch = getopt(argc, argv, "C:qv")) != -1)
+	while ((ch = getopt(argc, argv, "C:e:f:qr:v")) != -1)
 		switch (ch) {
 		case 'C':
 			r.dir = optarg;
+			break;
+		case 'e':
+			q.recipient = optarg;
+			break;
+		case 'f':
+			q.sender = optarg;
+			break;
+		case 'r':
+			q.client = optarg;
 			break;
 		case 'q':
 			verbose = -1;
@@ -293,12 +393,17 @@ main(int argc, char *argv[])
 		default:
 			usage();
 		}
-	if (argc > optind)
+	if (argc > optind || (q.recipient == NULL &&
+	    (*q.sender != '\0' || *q.client != '\0')))
 		usage();
 	/* A vanished client and a full disk are results, not signals. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	fill_first();
+	if (q.recipient != NULL) {
+		log_open("mx-receive", LOG_TARGET_STDERR, verbose);
+		return explain(&r, &q);
+	}
 	log_open("mx-receive", log_target_find(), verbose);
 	find_sockets(&r);
 	return r.nfd > 0 ? run_master(&r) : run_session(&r);

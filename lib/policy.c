@@ -236,16 +236,14 @@ unknown(struct policy *p)
 		(void)recipients_ask(p->spool, p->file, p->rcpt);
 	switch (p->settings.unknown) {
 	case CONF_ACCEPT:
-		note(p, "recipients", "the primary was never heard of it; "
-		    "unknown accept");
+		note(p, "recipients", "nothing is known of it; unknown accept, "
+		    "and no report about it will ever be sent");
 		return POLICY_UNVERIFIED;
 	case CONF_DEFER:
-		note(p, "recipients", "the primary was never heard of it; "
-		    "unknown defer");
+		note(p, "recipients", "nothing is known of it; unknown defer");
 		return POLICY_UNKNOWN_DEFER;
 	case CONF_REJECT:
-		note(p, "recipients", "the primary was never heard of it; "
-		    "unknown reject");
+		note(p, "recipients", "nothing is known of it; unknown reject");
 		return POLICY_UNKNOWN_REJECT;
 	}
 	return POLICY_UNVERIFIED;

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: ISC
+# mx-receive -e: what would be answered to a recipient, and why.
+. "$(dirname "$0")/../tap.sh"
+
+mkconf 'etrn 192.0.2.0/24' 'xclient 192.0.2.1' 'trusted-proxy 192.0.2.2'
+mkdomain example.org 'recipients users'
+mkdomain .example.org
+mkdomain up.test 'when-up defer'
+mkdomain unknown.test 'recipients verify' 'unknown defer'
+mkdomain open.test 'recipients verify'
+mkdomain closed.test 'recipients verify' 'unknown reject'
+mkdomain nolist.test 'recipients missing'
+mkdomain zbroken.test 'expire never'
+printf 'ann\nbob@example.org\n' >"$CONF/users"
+
+explain()
+{
+	"$BIN/mx-receive" -C "$CONF" "$@" >"$T/out" 2>"$T/err"
+	status=$?
+	answer=$(sed -n 's/^answer	//p' "$T/out")
+}
+
+# ADDRESS STATUS PATTERN-OF-ANSWER PATTERN-OF-REASON
+says()
+{
+	explain -e "$1"
+	is "$status" "$2" "$1: exit $2"
+	like "$answer" "$3" "$1: answer"
+	like "$(cat "$T/out")" "$4" "$1: reason"
+}
+
+says bob@example.org 0 '^250 2\.1\.5' "domains/example.org"
+says Ann+news@Example.ORG 0 '^250 2\.1\.5' "listed in $CONF/users"
+says eve@example.org 1 '^550 5\.1\.1' "not listed in $CONF/users"
+says postmaster@example.org 0 '^250' 'postmaster is always accepted'
+says postmaster 0 '^250' 'postmaster is always'
+says eve@sub.example.org 0 '^250' 'domains/\.example\.org'
+says x@elsewhere.test 1 '^550 5\.7\.1' 'no file for elsewhere\.test'
+says a%b@up.test 1 '^550 5\.7\.1' 'routing'
+says 'x@[192.0.2.1]' 1 '^550 5\.7\.1' 'literal'
+says x@unknown.test 75 '^450 4\.1\.1' 'unknown defer'
+says x@open.test 0 '^250' 'unknown accept.*no report'
+says x@closed.test 1 '^550 5\.1\.1' 'unknown reject'
+says x@nolist.test 75 '^451 4\.3\.5' "$CONF/missing: No such file"
+says x@zbroken.test 75 '^451 4\.3\.5' 'zbroken.test:1: expire: expected'
+says x@up.test 0 '^250' 'the primary is unknown'
+
+mkdir -p "$SPOOL/state/up.test"
+printf 'state up\nlast-try %s x\nehlo SIZE 1000;PIPELINING\n' "$(date +%s)" \
+    >"$SPOOL/state/up.test/state"
+says x@up.test 75 '^451 4\.3\.2' 'the primary answered'
+like "$(cat "$T/out")" 'offers SIZE 1000;PIPELINING' "what it offers is told"
+says x@up.test 75 '^451 4\.3\.2' 'may return after 5 minutes'
+printf 'state up\nlast-try %s x\n' "$(($(date +%s) - 7200))" \
+    >"$SPOOL/state/up.test/state"
+says x@up.test 0 '^250' 'not known to be up still'
+
+explain -e bob@example.org -f a@b.test -r 192.0.2.1
+like "$(cat "$T/out")" 'client	may use XCLIENT' "what a client may do"
+like "$(cat "$T/out")" 'client	may use ETRN' "all of it"
+unlike "$(cat "$T/out")" 'PROXY' "and no more"
+explain -e bob@example.org -r 192.0.2.2
+like "$(cat "$T/out")" 'client	speaks the PROXY protocol' "a proxy"
+explain -e nonsense
+is "$status" 64 "no address is a usage error"
+like "$(cat "$T/err")" 'expected an address' "and said so"
+explain -f a@b.test
+is "$status" 64 "a sender without a recipient"
+is "$(find "$SPOOL/mail" -type f)" "" "nothing is kept by asking"
+
+done_testing
