@@ -97,22 +97,21 @@ static bool
 load(struct receiver *r)
 {
 	char error[CONF_ERROR_MAX];
-	struct conf *c;
-	bool loaded = false;
+	struct conf *c = &r->conf, *other = NULL;
+	bool loaded;
 
-	if ((c = malloc(sizeof(*c))) == NULL) {
+	/* A broken one must not replace a good one. */
+	if (r->loaded && (c = other = malloc(sizeof(*c))) == NULL) {
 		log_warn("cannot load the configuration");
 		return false;
 	}
-	if (conf_load(c, r->dir, error) == 0)
-		loaded = true;
-	else
+	loaded = conf_load(c, r->dir, error) == 0;
+	if (!loaded)
 		log_warnx("%s", error);
-	/* A broken one has at least a name to greet with. */
-	if (loaded || !r->loaded)
-		r->conf = *c;
+	if (loaded && other != NULL)
+		r->conf = *other;
 	r->loaded = r->loaded || loaded;
-	free(c);
+	free(other);
 	return loaded;
 }
 

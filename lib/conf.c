@@ -743,7 +743,9 @@ conf_init(struct conf *c)
 {
 	char host[ADDR_DOMAIN_MAX + 1] = "";
 
-	memset(c, 0, sizeof(*c));
+	/* What has a count is not cleared: see struct conf. */
+	memset(c, 0, offsetof(struct conf, defaults.route));
+	c->trusted_proxy.n = c->xclient.n = c->etrn.n = 0;
 	(void)strlcpy(c->dir, CONF_DIR, sizeof(c->dir));
 	if (gethostname(host, sizeof(host) - 1) == -1 ||
 	    !addr_domain(c->hostname, host))

@@ -41,8 +41,8 @@ enum conf_sandbox {
 };
 
 struct conf_nets {
-	struct net net[CONF_NETS_MAX];
 	size_t n;
+	struct net net[CONF_NETS_MAX];
 };
 
 struct conf_hop {			/* one of "route HOST[:PORT] ..." */
@@ -52,7 +52,6 @@ struct conf_hop {			/* one of "route HOST[:PORT] ..." */
 
 /* May stand in mxkeep.conf, as a default, and in a domain's file. */
 struct settings {
-	struct conf_hop route[CONF_LIST_MAX];
 	int nroute;
 	int64_t expire;			/* seconds */
 	bool bounce;
@@ -65,6 +64,7 @@ struct settings {
 	bool when_up_defer;
 	int64_t quota_size;		/* octets; 0: no limit */
 	int64_t quota_count;		/* messages; 0: no limit */
+	struct conf_hop route[CONF_LIST_MAX];	/* last: see conf_init() */
 };
 
 struct conf_timeouts {			/* milliseconds */
@@ -75,34 +75,35 @@ struct conf_timeouts {			/* milliseconds */
 	int64_t command, receive, session, proxy;
 };
 
+/* The long lists come last: pages that nobody fills cost nothing. */
 struct conf {
-	char dir[PATH_MAX];
+	char dir[CONF_FILE_MAX];
 	char hostname[ADDR_DOMAIN_MAX + 1];
-	char spool[PATH_MAX];
-	struct sockaddr_storage resolver[CONF_LIST_MAX];
-	int nresolver;			/* 0: resolv.conf */
+	char spool[CONF_FILE_MAX];
 	int port;
 	struct sockaddr_storage source[2];	/* ss_family 0: any */
 	char postmaster[ADDR_MAX + 1];	/* default postmaster@hostname */
 	bool postmaster_set;		/* by its key */
-	char self_name[CONF_LIST_MAX][ADDR_DOMAIN_MAX + 1];
-	int nself_name;
-	struct sockaddr_storage self_addr[CONF_LIST_MAX];	/* port 0 */
-	int nself_addr;
 	int64_t max_size;		/* octets; 0: no limit */
 	int64_t max_recipients;
 	int64_t max_sessions, max_sessions_per_client;
-	char tls_certificate[PATH_MAX];	/* "": no STARTTLS */
-	char tls_key[PATH_MAX];		/* default: the certificate's file */
+	char tls_certificate[CONF_FILE_MAX];	/* "": no STARTTLS */
+	char tls_key[CONF_FILE_MAX];	/* default: the certificate's file */
 	enum conf_sandbox sandbox;
-	struct conf_nets trusted_proxy;	/* speak the PROXY protocol */
-	struct conf_nets xclient;	/* may use XCLIENT */
-	struct conf_nets etrn;		/* may use ETRN for any domain */
 	int64_t greet_delay;		/* milliseconds */
 	int64_t tarpit;			/* milliseconds */
 	int64_t min_rate;		/* octets a second; 0: none */
 	struct conf_timeouts timeout;
+	int nresolver;			/* 0: resolv.conf */
+	int nself_name;
+	int nself_addr;
 	struct settings defaults;
+	struct sockaddr_storage resolver[CONF_LIST_MAX];
+	char self_name[CONF_LIST_MAX][ADDR_DOMAIN_MAX + 1];
+	struct sockaddr_storage self_addr[CONF_LIST_MAX];	/* port 0 */
+	struct conf_nets trusted_proxy;	/* speak the PROXY protocol */
+	struct conf_nets xclient;	/* may use XCLIENT */
+	struct conf_nets etrn;		/* may use ETRN for any domain */
 };
 
 /* The defaults alone, hostname from the system. */
