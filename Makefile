@@ -26,7 +26,7 @@ GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
-		sweep seen recipients
+		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns route hosts tls
 FLOOR4 =	listener incoming policy master smtp_server smtp_client dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
