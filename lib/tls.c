@@ -36,9 +36,11 @@ const char *const tls_library_paths[] = {
 struct tls_context {
 	SSL_CTX *ctx;
 	BIO_METHOD *method;
+	unsigned users;		/* the owner, and each struct tls */
 };
 
 struct tls {
+	struct tls_context *context;
 	SSL *ssl;
 	const struct stream_ops *ops;
 	void *arg;
@@ -210,8 +212,9 @@ context_new(const SSL_METHOD *(*method)(void), char *error)
 		return NULL;
 	}
 	ERR_clear_error();
-	if ((c = calloc(1, sizeof(*c))) != NULL &&
-	    (c->method = method_new()) != NULL &&
+	if ((c = calloc(1, sizeof(*c))) != NULL)
+		c->users = 1;
+	if (c != NULL && (c->method = method_new()) != NULL &&
 	    (c->ctx = SSL_CTX_new(method())) != NULL &&
 	    SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_cipher_list(c->ctx, CIPHERS) == 1) {
@@ -233,7 +236,7 @@ context_new(const SSL_METHOD *(*method)(void), char *error)
 void
 tls_context_free(struct tls_context *c)
 {
-	if (c == NULL)
+	if (c == NULL || --c->users > 0)
 		return;
 	SSL_CTX_free(c->ctx);
 	BIO_meth_free(c->method);
@@ -347,6 +350,8 @@ tls_new(struct tls_context *c, const struct stream_ops *ops, void *arg,
 
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		return NULL;
+	t->context = c;
+	c->users++;
 	t->ops = ops;
 	t->arg = arg;
 	t->deadline = deadline;
@@ -508,5 +513,6 @@ tls_free(struct tls *t)
 	if (t == NULL)
 		return;
 	SSL_free(t->ssl);
+	tls_context_free(t->context);
 	free(t);
 }

@@ -48,6 +48,7 @@ struct tls_context;
  * loaded late.  NULL: they are missing, or the secret is not usable.
  */
 struct tls_context *tls_server_new(const struct tls_secret *s, char *error);
+/* NULL is fine; and sessions may go on without it. */
 void tls_context_free(struct tls_context *c);
 
 enum tls_result {

@@ -216,7 +216,7 @@ struct peer {
 static struct peer
 begin(int (*play)(int fd, const void *arg), const void *arg)
 {
-	struct peer p;
+	struct peer p = { 0 };
 	int fd[2];
 
 	need(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0, "socketpair");
@@ -720,7 +720,7 @@ static void
 check_pipes(struct tls_context *ctx)
 {
 	char error[TLS_ERROR_MAX];
-	struct stream_fds fds;
+	struct stream_fds fds = { 0 };
 	struct peer p;
 	struct tls *t;
 	int pipes[4];
@@ -770,7 +770,7 @@ static int64_t
 first_word(struct tls_context *ctx, int listening, struct peer *p)
 {
 	char error[TLS_ERROR_MAX], byte = '.';
-	struct stream_fds fds;
+	struct stream_fds fds = { 0 };
 	struct tls *t;
 	int64_t began;
 
@@ -815,6 +815,20 @@ check_prompt(struct tls_context *ctx)
 	printf("# %d ms\n", (int)best);
 }
 
+static void
+check_orphan(struct tls_context *ctx)
+{
+	struct peer p;
+	struct tls *t;
+
+	t = accept_one(ctx, &p, TLS1_3_VERSION, ECHO);
+	tls_context_free(ctx);
+	ok(bulk_goes(t), "a session outlives its context");
+	tls_close(t);
+	tls_free(t);
+	is_int(end(&p), 0, "the client is content");
+}
+
 int
 main(void)
 {
@@ -850,7 +864,7 @@ main(void)
 	check_switch(ctx);
 	check_prompt(ctx);
 	check_pipes(ctx);
-	tls_context_free(ctx);
+	check_orphan(ctx);	/* frees it */
 	X509_free(root);
 	if (fork() == 0)
 		execlp("rm", "rm", "-rf", dir, (char *)NULL);
