@@ -235,6 +235,12 @@ incoming_copies(const struct incoming *in)
 	return in->n;
 }
 
+int64_t
+incoming_size(const struct incoming *in, size_t i)
+{
+	return (int64_t)in->envelope[i].length + draft_size(in->draft);
+}
+
 const char *
 incoming_id(const struct incoming *in, size_t i)
 {

@@ -76,8 +76,9 @@ int incoming_error(const struct incoming *in);
 /* 0 when the message is safe, else -1 with errno: nothing of it is kept. */
 int incoming_commit(struct incoming *in);
 
-/* After that: the copies, one for each domain, and their ids. */
+/* The copies, one for each domain, and after the commit their ids. */
 size_t incoming_copies(const struct incoming *in);
+int64_t incoming_size(const struct incoming *in, size_t i);	/* octets */
 const char *incoming_id(const struct incoming *in, size_t i);
 const struct envelope *incoming_envelope(const struct incoming *in, size_t i);
 

@@ -14,6 +14,7 @@
 #include "idn.h"
 #include "recipients.h"
 #include "seen.h"
+#include "usage.h"
 
 #define RELEARN	30	/* seconds that a session trusts what it has read */
 
@@ -402,14 +403,68 @@ check_when_up(struct policy *p)
 
 /*** All together ***/
 
+static struct usage
+quota_of(const struct policy *p)
+{
+	const struct usage quota = {
+		.messages = p->settings.quota_count,
+		.bytes = p->settings.quota_size
+	};
+
+	return quota;
+}
+
+static bool
+has_quota(const struct policy *p)
+{
+	return p->spool != NULL &&
+	    (p->settings.quota_size > 0 || p->settings.quota_count > 0);
+}
+
 static enum policy_verdict
 check_quota(struct policy *p)
 {
-	if (p->settings.quota_size == 0 && p->settings.quota_count == 0) {
+	struct usage quota = quota_of(p), used = { 0, 0 };
+	enum usage_answer answer;
+
+	if (!has_quota(p)) {
 		note(p, "quota", "none");
 		return POLICY_ACCEPT;
 	}
+	answer = usage_look(p->spool, p->conf, p->file, &quota, p->mail->size,
+	    &used, time(NULL));
+	if (answer == USAGE_ERROR) {
+		note(p, "quota", "cannot be counted: %s", strerror(errno));
+		return POLICY_ACCEPT;
+	}
+	note(p, "quota", "%" PRId64 " messages wait, %" PRId64 " octets; "
+	    "may be %" PRId64 " and %" PRId64 " (0: no limit)", used.messages,
+	    used.bytes, quota.messages, quota.bytes);
+	return answer == USAGE_FULL ? POLICY_QUOTA : POLICY_ACCEPT;
+}
+
+enum policy_verdict
+policy_take(struct policy *p, const char *domain, int64_t bytes)
+{
+	enum policy_verdict verdict;
+	struct usage quota;
+
+	p->note = NULL;
+	if ((verdict = learn_domain(p, domain)) != POLICY_ACCEPT)
+		return verdict == POLICY_BROKEN ? verdict : POLICY_ACCEPT;
+	quota = quota_of(p);
+	if (has_quota(p) && usage_take(p->spool, p->conf, p->file, &quota,
+	    bytes, time(NULL)) == USAGE_FULL)
+		return POLICY_QUOTA;
 	return POLICY_ACCEPT;
+}
+
+void
+policy_give(struct policy *p, const char *domain, int64_t bytes)
+{
+	p->note = NULL;
+	if (learn_domain(p, domain) == POLICY_ACCEPT && has_quota(p))
+		usage_give(p->spool, p->file, bytes);
 }
 
 enum policy_verdict

@@ -61,6 +61,15 @@ enum policy_verdict policy_rcpt(struct policy *p,
     void *arg);
 
 /*
+ * Takes room for a message of BYTES octets within the quota of DOMAIN, one
+ * that was accepted, before the commit; the second gives it back when that
+ * failed.  POLICY_ACCEPT, POLICY_QUOTA or POLICY_BROKEN.
+ */
+enum policy_verdict policy_take(struct policy *p, const char *domain,
+    int64_t bytes);
+void policy_give(struct policy *p, const char *domain, int64_t bytes);
+
+/*
  * Of the domain asked about last: its name in A-labels, its file; the
  * biggest message its primary takes, 0 if it did not say; why the verdict
  * was POLICY_BROKEN; and whether new mail for it should wake the flusher,

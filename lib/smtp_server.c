@@ -621,14 +621,49 @@ log_accepted(struct session *s, const struct incoming *in)
 	}
 }
 
+/* Gives back what the first N copies took of their domains' quotas. */
+static void
+give_room(struct session *s, const struct incoming *in, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		policy_give(s->policy, incoming_envelope(in, i)->domain,
+		    incoming_size(in, i));
+}
+
+/* NULL, or what to answer if a domain's quota has no room for its copy. */
+static const char *
+take_room(struct session *s, const struct incoming *in)
+{
+	enum policy_verdict verdict;
+
+	for (size_t i = 0; i < incoming_copies(in); i++) {
+		verdict = policy_take(s->policy,
+		    incoming_envelope(in, i)->domain, incoming_size(in, i));
+		if (verdict != POLICY_ACCEPT) {
+			give_room(s, in, i);
+			return smtp_server_answer(verdict);
+		}
+	}
+	return NULL;
+}
+
 static void
 accept_message(struct session *s, struct incoming *in)
 {
+	const char *problem = take_room(s, in);
+
+	if (problem != NULL) {
+		log_info("refused client=[%s] bytes=%" PRId64 " reply=\"%s\"",
+		    s->peer.addr, incoming_octets(in), problem);
+		answer(s, problem);
+		return;
+	}
 	if (incoming_commit(in) == -1) {
 		log_warn("cannot store a message of client=[%s]",
 		    s->peer.addr);
 		s->broken = true;
 		answer(s, storage_answer(errno));
+		give_room(s, in, incoming_copies(in));
 		return;
 	}
 	/* From here on the mail is safe. */
