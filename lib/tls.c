@@ -90,9 +90,12 @@ read_file(const char *path, char **bytes, size_t *len, char *error)
 		errno = EFBIG;
 	result = n == 0 ? 0 : -1;
 out:
-	if (result == -1)
+	if (result == -1) {
 		(void)snprintf(error, TLS_ERROR_MAX, "%s: %s", path,
 		    strerror(errno));
+		freezero(*bytes, *len);
+		*bytes = NULL;
+	}
 	if (fd != -1)
 		close(fd);
 	return result;
@@ -115,12 +118,8 @@ void
 tls_secret_clear(struct tls_secret *s)
 {
 	/* The key may be in the certificate's file. */
-	if (s->certificate != NULL)
-		explicit_bzero(s->certificate, s->certificate_len);
-	if (s->key != NULL)
-		explicit_bzero(s->key, s->key_len);
-	free(s->certificate);
-	free(s->key);
+	freezero(s->certificate, s->certificate_len);
+	freezero(s->key, s->key_len);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -322,6 +321,11 @@ tls_server_new(const struct tls_secret *s, char *error)
 {
 	struct tls_context *c;
 
+	if (s->certificate == NULL || s->key == NULL) {
+		(void)snprintf(error, TLS_ERROR_MAX, "%s: could not be read",
+		    s->certificate == NULL ? s->certificate_path : s->key_path);
+		return NULL;
+	}
 	if ((c = context_new(TLS_server_method, error)) == NULL)
 		return NULL;
 	/*

@@ -26,7 +26,8 @@ struct tls_secret {
 
 /*
  * Reads the files; with KEY "" the key is in the certificate's file too.
- * Calls nothing of OpenSSL.  0 or -1; tls_secret_clear is right after both.
+ * Calls nothing of OpenSSL.  0, or -1 with a secret that is not usable;
+ * tls_secret_clear is right after both.
  */
 int tls_secret_load(struct tls_secret *s, const char *certificate,
     const char *key, char *error);

@@ -156,12 +156,17 @@ server(const char *certificate, const char *key, char *error)
 {
 	struct tls_secret s;
 	struct tls_context *c = NULL;
+	char again[TLS_ERROR_MAX];
 
 	error[0] = '\0';
 	if (tls_secret_load(&s, certificate[0] == '/' ? certificate :
 	    in_dir(certificate), key[0] == '\0' ? "" : in_dir(key),
 	    error) == 0)
 		c = tls_server_new(&s, error);
+	else
+		need(tls_server_new(&s, again) == NULL &&
+		    strstr(again, "could not be read") != NULL,
+		    "a secret that is not there");
 	tls_secret_clear(&s);
 	return c;
 }
