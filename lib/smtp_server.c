@@ -13,12 +13,12 @@
 #include "addr.h"
 #include "deadline.h"
 #include "envelope.h"
+#include "etrn.h"
 #include "incoming.h"
 #include "ledger.h"
 #include "log.h"
 #include "param.h"
 #include "plain.h"
-#include "scan.h"
 #include "utf8.h"
 #include "xclient.h"
 
@@ -1026,109 +1026,45 @@ cmd_xclient(struct session *s, char *arg)
 
 /*** ETRN (RFC 1985) ***/
 
-/* How many messages wait for the domain. */
-static size_t
-count_waiting(struct session *s, const char *domain)
-{
-	struct scan_entry e;
-	struct scan *scan;
-	size_t n = 0;
-
-	if (scan_waiting(s->spool, domain) != 1 ||
-	    (scan = scan_open(s->spool, domain, SCAN_WAITING)) == NULL)
-		return 0;
-	while (scan_next(scan, &e) == 1)
-		n++;
-	scan_close(scan);
-	return n;
-}
-
-static bool
-is_held(struct session *s, const char *domain)
-{
-	struct domain d;
-
-	return ledger_load(s->spool, domain, &d) == 0 &&
-	    d.state == DOMAIN_HELD;
-}
-
-/* What is asked for: a domain, or "@domain" for all below it too. */
-struct start {
-	char name[ADDR_DOMAIN_MAX + 1];
-	bool below;
-	size_t waiting;
-	bool held;
-	bool started;
-};
-
 static void
-look_at(struct session *s, struct start *start, const char *domain)
+start_queue(struct session *s, const char *domain, bool below, char *text,
+    size_t size)
 {
-	size_t n = count_waiting(s, domain);
+	size_t waiting = 0;
 
-	if (n > 0 && is_held(s, domain))
-		start->held = true;
-	else
-		start->waiting += n;
-}
-
-static bool
-is_below(const char *domain, const char *name)
-{
-	size_t n = strlen(domain), m = strlen(name);
-
-	return n > m && domain[n - m - 1] == '.' &&
-	    strcmp(domain + n - m, name) == 0;
-}
-
-/* What is asked for, and what waits of it. */
-static void
-look(struct session *s, struct start *start)
-{
-	char **domains = NULL;
-
-	look_at(s, start, start->name);
-	if (start->below)
-		domains = spool_domains(s->spool);
-	for (size_t i = 0; domains != NULL && domains[i] != NULL; i++)
-		if (is_below(domains[i], start->name))
-			look_at(s, start, domains[i]);
-	free(domains);
-}
-
-static void
-start_queue(struct session *s, struct start *start, char *text, size_t size)
-{
-	const char *name = start->name;
-
-	if (!may_start(s, name)) {
-		(void)snprintf(text, size, R_ETRN_DENIED, name);
+	if (!may_start(s, domain)) {
+		(void)snprintf(text, size, R_ETRN_DENIED, domain);
 		return;
 	}
-	look(s, start);
-	if (start->waiting == 0 && start->held)
-		(void)snprintf(text, size, R_ETRN_HELD, name);
-	else if (start->waiting == 0)
-		(void)snprintf(text, size, R_ETRN_NONE, name);
-	else if (spool_trigger(s->spool) == 0)
-		(void)snprintf(text, size, R_ETRN_STARTED, start->waiting,
-		    name);
-	else if (errno == ENXIO || errno == ENOENT)
-		(void)snprintf(text, size, R_ETRN_LATER, name);
-	else
-		(void)snprintf(text, size, R_ETRN_DEAF, name);
+	switch (etrn_start(s->spool, domain, below, &waiting)) {
+	case ETRN_STARTED:
+		(void)snprintf(text, size, R_ETRN_STARTED, waiting, domain);
+		break;
+	case ETRN_LATER:
+		(void)snprintf(text, size, R_ETRN_LATER, domain);
+		break;
+	case ETRN_NONE:
+		(void)snprintf(text, size, R_ETRN_NONE, domain);
+		break;
+	case ETRN_HELD:
+		(void)snprintf(text, size, R_ETRN_HELD, domain);
+		break;
+	case ETRN_DEAF:
+		(void)snprintf(text, size, R_ETRN_DEAF, domain);
+		break;
+	}
 }
 
 static void
 cmd_etrn(struct session *s, char *arg)
 {
-	char text[ADDR_DOMAIN_MAX + 128];
-	struct start start = { .below = *arg == '@' };
+	char text[ADDR_DOMAIN_MAX + 128], domain[ADDR_DOMAIN_MAX + 1];
+	bool below = *arg == '@';
 
 	/* Our queues are named by their domains, so "#name" is one too. */
 	if (*arg == '@' || *arg == '#')
 		arg++;
-	if (!addr_domain(start.name, arg)) {
+	if (!addr_domain(domain, arg)) {
 		answer(s, R_ETRN_SYNTAX);
 		return;
 	}
@@ -1136,23 +1072,10 @@ cmd_etrn(struct session *s, char *arg)
 		answer(s, R_BUSY);
 		return;
 	}
-	start_queue(s, &start, text, sizeof(text));
+	start_queue(s, domain, below, text, sizeof(text));
 	log_info("etrn client=[%s] domain=%s reply=\"%s\"", s->peer.addr,
-	    start.name, text);
+	    domain, text);
 	answer(s, text);
-}
-
-/* Its domains' mail may go now: a primary that calls is evidently back. */
-static int
-wake(const char *domain, void *arg)
-{
-	struct session *s = arg;
-
-	if (scan_waiting(s->spool, domain) != 1)
-		return 0;
-	log_debug("the primary [%s] of %s is here", s->peer.addr, domain);
-	(void)spool_trigger(s->spool);
-	return 1;
 }
 
 static void
@@ -1364,7 +1287,8 @@ begin_session(struct session *s)
 		return false;
 	}
 	say_greeting(s);
-	(void)ledger_primary_of(s->spool, s->peer.addr, wake, s);
+	if (etrn_wake(s->spool, s->peer.addr))
+		log_info("the primary [%s] is here", s->peer.addr);
 	return true;
 }
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+#include "etrn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger.h"
+#include "scan.h"
+
+struct queue {
+	struct spool *spool;
+	size_t waiting;
+	bool held;
+};
+
+static size_t
+count(struct spool *sp, const char *domain)
+{
+	struct scan_entry e;
+	struct scan *scan;
+	size_t n = 0;
+
+	if ((scan = scan_open(sp, domain, SCAN_WAITING)) == NULL)
+		return 0;
+	while (scan_next(scan, &e) == 1)
+		n++;
+	scan_close(scan);
+	return n;
+}
+
+static void
+look_at(struct queue *q, const char *domain)
+{
+	struct domain d;
+	size_t n = count(q->spool, domain);
+
+	if (n > 0 && ledger_load(q->spool, domain, &d) == 0 &&
+	    d.state == DOMAIN_HELD)
+		q->held = true;
+	else
+		q->waiting += n;
+}
+
+static bool
+is_below(const char *domain, const char *name)
+{
+	size_t n = strlen(domain), m = strlen(name);
+
+	return n > m && domain[n - m - 1] == '.' &&
+	    strcmp(domain + n - m, name) == 0;
+}
+
+enum etrn_answer
+etrn_start(struct spool *sp, const char *domain, bool below, size_t *waiting)
+{
+	struct queue q = { .spool = sp };
+	char **domains = NULL;
+
+	look_at(&q, domain);
+	if (below)
+		domains = spool_domains(sp);
+	for (size_t i = 0; domains != NULL && domains[i] != NULL; i++)
+		if (is_below(domains[i], domain))
+			look_at(&q, domains[i]);
+	free(domains);
+	*waiting = q.waiting;
+	if (q.waiting == 0)
+		return q.held ? ETRN_HELD : ETRN_NONE;
+	if (spool_trigger(sp) == 0)
+		return ETRN_STARTED;
+	return errno == ENXIO || errno == ENOENT ? ETRN_LATER : ETRN_DEAF;
+}
+
+static int
+wake(const char *domain, void *arg)
+{
+	struct spool *sp = arg;
+
+	return scan_waiting(sp, domain) == 1 && spool_trigger(sp) == 0;
+}
+
+bool
+etrn_wake(struct spool *sp, const char *addr)
+{
+	return ledger_primary_of(sp, addr, wake, sp) != 0;
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: ISC
+# ETRN, and primaries that call: what wakes the flusher.
+. "$(dirname "$0")/../tap.sh"
+
+mkconf 'etrn 192.0.2.0/24'
+mkdomain example.org
+mkdomain empty.test
+mkdomain .example.org
+printf 'Subject: x\n\nx\n' >"$T/mail"
+for address in a@example.org b@example.org c@sub.example.org; do
+	"$BIN/mx-queue" -C "$CONF" add -f '' "$address" <"$T/mail" >"$T/id" ||
+	    exit 1
+done
+
+# What a client at ADDRESS hears to the commands that follow.
+as()
+{
+	client=$1
+	shift
+	(
+		sleep 0.1
+		printf 'EHLO client.test\r\n'
+		sleep 0.1
+		for command; do
+			printf '%s\r\n' "$command"
+		done
+		sleep 0.1
+		printf 'QUIT\r\n'
+	) | TCPREMOTEIP=$client "$BIN/mx-receive" -C "$CONF" 2>"$T/log" |
+	    tr -d '\r' >"$T/replies"
+	reply=$(grep -v '^2[25][01][- ]' "$T/replies" | tail -1)
+	all=$(cat "$T/replies")
+}
+
+as 192.0.2.1 'ETRN example.org'
+like "$all" '250-ETRN' "it is offered to those who may"
+is "$reply" "252 2.0.0 messages for example.org go with the next run" \
+    "nobody stays to be woken"
+as 192.0.2.1 'ETRN #example.org'
+like "$reply" '^252 2\.0\.0' "a queue by its name"
+as 192.0.2.1 'ETRN empty.test'
+like "$all" '251 2\.0\.0 no messages wait for empty\.test' "an empty queue"
+as 192.0.2.1 'ETRN'
+like "$all" '501 5\.5\.4' "a name is wanted"
+as 192.0.2.1 'ETRN ..'
+like "$all" '501 5\.5\.4' "a good one"
+as 192.0.2.1 'MAIL FROM:<a@b.test>' 'ETRN example.org'
+like "$all" '503 5\.5\.1' "not within a transaction"
+as 198.51.100.7 'ETRN example.org'
+unlike "$all" '250-ETRN' "it is not offered to others"
+like "$all" '459 4\.7\.1 example\.org' "and refused to them"
+"$BIN/mx-queue" -C "$CONF" hold example.org >"$T/out" 2>&1
+as 192.0.2.1 'ETRN example.org'
+like "$all" '458 4\.3\.2 example\.org is on hold' "held by the operator"
+as 192.0.2.1 'ETRN @example.org'
+like "$all" '252 2\.0\.0' "what is below is not on hold"
+"$BIN/mx-queue" -C "$CONF" release example.org >"$T/out" 2>&1
+
+# Somebody stays: a reader of the trigger.
+sleep 30 <>"$SPOOL/trigger" &
+cleanup_pid $!
+exec 8<>"$SPOOL/trigger"
+as 192.0.2.1 'ETRN example.org'
+is "$reply" "253 2.0.0 2 messages for example.org started" "two were started"
+as 192.0.2.1 'ETRN @example.org'
+is "$reply" "253 2.0.0 3 messages for example.org started" "three with those below"
+
+# The domain's own server, as the flusher has noted it.
+mkdir "$SPOOL/state/.primaries"
+echo example.org >"$SPOOL/state/.primaries/198.51.100.7"
+as 198.51.100.7 'ETRN example.org'
+like "$reply" '^253 2\.0\.0 2' "a domain's own server may"
+as 198.51.100.7 'ETRN empty.test'
+like "$all" '459' "but not for another domain"
+
+woken()
+{
+	dd bs=64 count=1 iflag=nonblock <&8 2>/dev/null | wc -c | tr -d ' '
+}
+woken >"$T/out"
+as 198.51.100.8 NOOP
+is "$(woken)" 0 "a stranger's call wakes nobody"
+as 198.51.100.7 NOOP
+is "$(woken)" 1 "a primary's call wakes the flusher"
+like "$(cat "$T/log")" 'primary \[198\.51\.100\.7\] is here' "and is logged"
+rm -r "$SPOOL"/mail/*/new/* "$SPOOL"/mail/*/cur/* 2>"$T/out"
+as 198.51.100.7 NOOP
+is "$(woken)" 0 "but not when nothing waits"
+
+done_testing
