@@ -522,27 +522,106 @@ struct transaction {
 	size_t accepted;	/* recipients */
 };
 
+/* The parameters of MAIL and RCPT that are passed on, and their extension. */
+static const struct {
+	const char *name;
+	enum smtp_offer bit;
+} passed[] = {
+	{ "BODY", SMTP_OFFER_8BITMIME },
+	{ "RET", SMTP_OFFER_DSN },
+	{ "ENVID", SMTP_OFFER_DSN },
+	{ "NOTIFY", SMTP_OFFER_DSN },
+	{ "ORCPT", SMTP_OFFER_DSN }
+};
+
+/* Does the peer know the parameter TEXT, of LEN octets? */
+static bool
+is_passed(const struct smtp_client *c, const char *text, size_t len)
+{
+	size_t i, n = strcspn(text, "= ");
+
+	for (i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		if (n < len && strlen(passed[i].name) == n &&
+		    strncasecmp(passed[i].name, text, n) == 0)
+			return (c->offers & (unsigned)passed[i].bit) != 0;
+	return false;
+}
+
+/* As they were given: RFC 3461 5.2.1 has not even their case changed. */
+static int
+write_params(struct smtp_client *c, const char *params)
+{
+	const char *p;
+	size_t len;
+	int error = 0;
+
+	for (p = params; *p != '\0'; p += strspn(p, " ")) {
+		len = strcspn(p, " ");
+		if (is_passed(c, p, len)) {
+			error |= stream_write(c->stream, " ", 1);
+			error |= stream_write(c->stream, p, len);
+		}
+		p += len;
+	}
+	return error;
+}
+
+static bool
+is_ascii(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
+static bool
+needs_utf8(const struct envelope *e)
+{
+	char value[8];
+	size_t i;
+
+	if (envelope_param(e->params, "SMTPUTF8", value, sizeof(value)) ||
+	    !is_ascii(e->sender))
+		return true;
+	for (i = 0; i < e->nrcpt; i++)
+		if (!is_ascii(e->rcpt[i].address))
+			return true;
+	return false;
+}
+
+bool
+smtp_client_takes(const struct smtp_client *c, const struct envelope *e)
+{
+	return (c->offers & SMTP_OFFER_SMTPUTF8) != 0 || !needs_utf8(e);
+}
+
 static int
 write_mail(struct transaction *t)
 {
 	const struct envelope *env = &t->m->envelope;
-	char body[16], size[32] = "", extra[32] = "";
+	struct smtp_client *c = t->c;
+	int error;
 
-	if ((t->c->offers & SMTP_OFFER_SIZE) != 0)
-		(void)snprintf(size, sizeof(size), " SIZE=%lld",
+	error = stream_printf(c->stream, "MAIL FROM:<%s>", env->sender);
+	if ((c->offers & SMTP_OFFER_SIZE) != 0)
+		error |= stream_printf(c->stream, " SIZE=%lld",
 		    (long long)t->m->size);
-	if ((t->c->offers & SMTP_OFFER_8BITMIME) != 0 &&
-	    envelope_param(env->params, "BODY", body, sizeof(body)))
-		(void)snprintf(extra, sizeof(extra), " BODY=%s", body);
-	return stream_printf(t->c->stream, "MAIL FROM:<%s>%s%s\r\n",
-	    env->sender, size, extra);
+	if (needs_utf8(env))
+		error |= stream_write(c->stream, " SMTPUTF8", 9);
+	error |= write_params(c, env->params);
+	return error | stream_write(c->stream, "\r\n", 2);
 }
 
 static int
 write_rcpt(struct transaction *t, size_t i)
 {
-	return stream_printf(t->c->stream, "RCPT TO:<%s>\r\n",
-	    t->m->envelope.rcpt[t->r->rcpt[i].index].address);
+	const struct recipient *r;
+	int error;
+
+	r = &t->m->envelope.rcpt[t->r->rcpt[i].index];
+	error = stream_printf(t->c->stream, "RCPT TO:<%s>", r->address);
+	error |= write_params(t->c, r->params);
+	return error | stream_write(t->c->stream, "\r\n", 2);
 }
 
 static bool
@@ -796,6 +875,11 @@ smtp_client_send(struct smtp_client *c, const struct message *m,
 	if (c->over) {
 		(void)snprintf(r->error, sizeof(r->error), "session is over");
 		return SMTP_CLIENT_LOST;
+	}
+	if (!smtp_client_takes(c, &m->envelope)) {
+		(void)snprintf(r->error, sizeof(r->error),
+		    "not sent: it needs SMTPUTF8, which is not offered");
+		return SMTP_CLIENT_UNABLE;
 	}
 	good = converse(&t);
 	/*

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "envelope.h"
 #include "message.h"
 #include "reply.h"
 
@@ -35,6 +36,9 @@ enum smtp_client_result {
 	SMTP_CLIENT_REFUSED,	/* an unwanted reply, told in ERROR */
 	SMTP_CLIENT_LOST,	/* connection broken, time-out or garbage: the
 				   session is of no further use */
+	SMTP_CLIENT_UNABLE,	/* nothing was sent: the message needs SMTPUTF8
+				   and the peer does not offer it; the session
+				   is good for others */
 	SMTP_CLIENT_OURSELVES	/* greeting or EHLO bears a name of ours */
 };
 
@@ -55,6 +59,12 @@ int64_t smtp_client_size_limit(const struct smtp_client *c);	/* 0: none */
 /* The EHLO keywords with parameters, ';' between, plain text. */
 const char *smtp_client_ehlo(const struct smtp_client *c);
 
+/*
+ * May a message with this envelope be sent to the peer (RFC 6531 3.2)?  Where
+ * SMTPUTF8 was asked for, or an address is not ASCII, it has to offer that.
+ */
+bool smtp_client_takes(const struct smtp_client *c, const struct envelope *e);
+
 /* One message to some of its recipients. */
 struct smtp_client_rcpt {
 	size_t index;		/* in the envelope */
@@ -69,12 +79,13 @@ struct smtp_client_result_set {
 	struct reply end;	/* to the end of data; code 0 if not reached */
 	bool unsure;		/* the end was sent and no reply to it came:
 				   the peer may have the message */
-	char error[512];	/* of SMTP_CLIENT_LOST */
+	char error[512];	/* of SMTP_CLIENT_LOST and _UNABLE */
 };
 
 /*
  * MAIL, RCPT for each of r->rcpt, DATA, text, end; pipelined where offered
- * (RFC 2920).  After OK the session is good for the next message, whatever
+ * (RFC 2920).  The envelope's parameters go unchanged to a peer that offers
+ * their extension (RFC 3461 5.2.1), and not at all to others.  After OK the session is good for the next message, whatever
  * was refused (RSET was said if needed); after LOST it is not.  The replies
  * are in R.
  */

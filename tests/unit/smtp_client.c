@@ -449,6 +449,97 @@ test_short_file(void)
 	ok(strstr(x.server.heard, "\r\n.\r\n") == NULL, "short: no dot");
 }
 
+/* Which parameters go where, and what cannot go at all. */
+static const struct {
+	const char *ehlo, *sender, *params, *rcpt_params;
+	int sent;		/* enum smtp_client_result */
+	const char *heard;	/* MAIL and RCPT */
+} params[] = {
+	{ "DSN", "s@x.test", "BODY=8BITMIME ret=Hdrs ENVID=a+2Bb",
+	    "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+40b.test", 0,
+	    "MAIL FROM:<s@x.test> ret=Hdrs ENVID=a+2Bb\r\n"
+	    "RCPT TO:<a@y.test> NOTIFY=SUCCESS,FAILURE "
+	    "ORCPT=rfc822;Bob+40b.test\r\n" },
+	{ "8BITMIME", "s@x.test", "BODY=8BITMIME RET=FULL ENVID=e",
+	    "NOTIFY=NEVER", 0, "MAIL FROM:<s@x.test> BODY=8BITMIME\r\n"
+	    "RCPT TO:<a@y.test>\r\n" },
+	{ "8BITMIME\n250 DSN", "s@x.test", "BODY=7BIT", "NOTIFY=NEVER", 0,
+	    "MAIL FROM:<s@x.test> BODY=7BIT\r\n"
+	    "RCPT TO:<a@y.test> NOTIFY=NEVER\r\n" },
+	{ "DSN\n250-8BITMIME\n250 SIZE", "s@x.test",
+	    "SIZE=7 RETX=FULL RE=HDRS REQUIRETLS AUTH=<> X", "NOTIFY ORCPTS=x",
+	    0, "MAIL FROM:<s@x.test> SIZE=0\r\nRCPT TO:<a@y.test>\r\n" },
+	{ "SMTPUTF8\n250 8BITMIME", "s@x.test", "SMTPUTF8 BODY=8BITMIME", "",
+	    0, "MAIL FROM:<s@x.test> SMTPUTF8 BODY=8BITMIME\r\n"
+	    "RCPT TO:<a@y.test>\r\n" },
+	{ "SMTPUTF8", "s@x.test", "", "", 0,
+	    "MAIL FROM:<s@x.test>\r\nRCPT TO:<a@y.test>\r\n" },
+	{ "smtputf8", "\303\244@x.test", "", "", 0,
+	    "MAIL FROM:<\303\244@x.test> SMTPUTF8\r\n"
+	    "RCPT TO:<a@y.test>\r\n" },
+	{ "8BITMIME", "s@x.test", "SMTPUTF8", "", SMTP_CLIENT_UNABLE, "" },
+	{ "8BITMIME", "\303\244@x.test", "BODY=8BITMIME", "",
+	    SMTP_CLIENT_UNABLE, "" }
+};
+
+static void
+test_params(size_t t)
+{
+	struct smtp_client_rcpt rcpt[1] = { { .index = 0 } };
+	struct smtp_client_result_set r = { .rcpt = rcpt, .nrcpt = 1 };
+	struct smtp_client *c;
+	char error[512], script[128], want[512] = "";
+	struct fixture x;
+
+	(void)snprintf(script, sizeof(script), "EHLO=250-p\n250%s%s",
+	    strchr(params[t].ehlo, '\n') != NULL ? "-" : " ", params[t].ehlo);
+	begin(&x, script, "");
+	envelope_clear(&x.m.envelope);
+	envelope_set_sender(&x.m.envelope, params[t].sender,
+	    params[t].params);
+	envelope_add(&x.m.envelope, "a@y.test", params[t].rcpt_params);
+	is_int(dial(&x, &c, error), SMTP_CLIENT_OK, "parameters %zu: opened",
+	    t);
+	is_int(smtp_client_takes(c, &x.m.envelope),
+	    params[t].sent != SMTP_CLIENT_UNABLE, "parameters %zu: takes", t);
+	is_int(smtp_client_send(c, &x.m, &r), params[t].sent,
+	    "parameters %zu: sent", t);
+	smtp_client_close(c);
+	end(&x);
+	x.server.heard[x.server.len] = '\0';
+	if (params[t].sent == 0)
+		(void)snprintf(want, sizeof(want), "%sDATA\r\n.\r\n",
+		    params[t].heard);
+	(void)strlcat(want, "QUIT\r\n", sizeof(want));
+	is_str(x.server.heard + strlen("EHLO mx2.test\r\n"), want,
+	    "parameters %zu: heard", t);
+}
+
+/* An address anywhere in the envelope, be it of this transaction or not. */
+static void
+test_other_recipient(void)
+{
+	struct smtp_client_rcpt rcpt[1] = { { .index = 0 } };
+	struct smtp_client_result_set r = { .rcpt = rcpt, .nrcpt = 1 };
+	struct smtp_client *c;
+	char error[512];
+	struct fixture x;
+
+	begin(&x, "", "");
+	envelope_add(&x.m.envelope, "\303\266@y.test", "");
+	is_int(dial(&x, &c, error), SMTP_CLIENT_OK, "UTF-8: opened");
+	is_int(smtp_client_send(c, &x.m, &r), SMTP_CLIENT_UNABLE,
+	    "UTF-8: cannot be sent");
+	ok(strstr(r.error, "SMTPUTF8") != NULL, "UTF-8: says why");
+	envelope_clear(&x.m.envelope);
+	envelope_set_sender(&x.m.envelope, "", "");
+	envelope_add(&x.m.envelope, "a@y.test", "");
+	is_int(smtp_client_send(c, &x.m, &r), SMTP_CLIENT_OK,
+	    "UTF-8: the session is good for the next");
+	smtp_client_close(c);
+	end(&x);
+}
+
 int
 main(void)
 {
@@ -456,6 +547,9 @@ main(void)
 
 	for (t = 0; t < sizeof(table) / sizeof(table[0]); t++)
 		test_table(t);
+	for (t = 0; t < sizeof(params) / sizeof(params[0]); t++)
+		test_params(t);
+	test_other_recipient();
 	test_offers();
 	test_many();
 	test_nobody();
