@@ -271,7 +271,8 @@ parse_recipient(struct envelope *e, char *value, size_t where)
 	char status = value[0];
 
 	if (status != RCPT_PENDING && status != RCPT_DELIVERED &&
-	    status != RCPT_FAILED && status != RCPT_REPORTED)
+	    status != RCPT_RELAYED && status != RCPT_FAILED &&
+	    status != RCPT_REPORTED)
 		return false;
 	if (value[1] != ' ' || !split_path(value + 2, &address, &params) ||
 	    *address == '\0' || envelope_add(e, address, params) == -1)
@@ -420,6 +421,7 @@ envelope_status_name(enum rcpt_status status)
 	case RCPT_PENDING:
 		return "pending";
 	case RCPT_DELIVERED:
+	case RCPT_RELAYED:
 		return "delivered";
 	case RCPT_FAILED:
 	case RCPT_REPORTED:

@@ -25,6 +25,8 @@ enum envelope_state {
 enum rcpt_status {
 	RCPT_PENDING = 'p',
 	RCPT_DELIVERED = 'd',
+	RCPT_RELAYED = 's',	/* delivered to a server without DSN, its
+				   sender, who asked for it, not yet told */
 	RCPT_FAILED = 'f',	/* refused, its sender not yet told */
 	RCPT_REPORTED = 'r'	/* refused or expired, and dealt with */
 };
@@ -86,7 +88,7 @@ int envelope_parse(struct envelope *e, const char *buf, size_t len,
 /* How many recipients have STATUS. */
 size_t envelope_count(const struct envelope *e, enum rcpt_status status);
 
-/* The word for mx-queue's output: pending, delivered, failed, failed. */
+/* The word for mx-queue's output: pending, delivered or failed. */
 const char *envelope_status_name(enum rcpt_status status);
 
 /*
