@@ -28,7 +28,7 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns route hosts tls
-FLOOR4 =	listener incoming policy etrn master smtp_server smtp_client dsn deliver check
+FLOOR4 =	listener incoming policy etrn master smtp_server smtp_client report dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire
@@ -54,6 +54,7 @@ BSD_ARCHIVES !=	b=`cc -print-file-name=libbsd.a` \
 		pkg-config --libs libbsd-overlay
 DNS_CFLAGS !=	pkg-config --cflags ldns libidn2
 DNS_LIBS !=	pkg-config --libs ldns libidn2
+IDN_LIBS !=	pkg-config --libs libidn2
 TLS_CFLAGS !=	pkg-config --cflags libssl libcrypto
 TLS_LIBS !=	pkg-config --libs libssl libcrypto
 # Empty in a release; the tests' sanitizer builds set it.
@@ -93,7 +94,7 @@ bin/mx-receive: bin/mx-receive.c lib/libmx.a lib/libidn2.o lib/openssl.o
 bin/mx-queue: bin/mx-queue.c lib/libmx.a
 	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
 bin/mx-expire: bin/mx-expire.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(IDN_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-flush: bin/mx-flush.c lib/libmx.a
 	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-flush.c lib/libmx.a $(DNS_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-check: bin/mx-check.c lib/libmx.a

@@ -66,16 +66,17 @@ static int
 expire_message(struct run *r, const struct settings *s,
     struct message *m)
 {
-	enum dsn_result told = DSN_NONE;
+	enum dsn_result told;
+	bool keep = s->keep > 0 || dsn_is_silenced(&m->envelope);
 
-	if (s->bounce)
-		told = dsn_send(&r->conf, r->spool, m, DSN_EXPIRED);
+	told = dsn_send(&r->conf, r->spool, m, s->bounce ? DSN_EXPIRED :
+	    DSN_RELAYED);
 	if (told == DSN_LATER)
 		return -1;
 	log_info("expired id=%s domain=%s report=%s", m->entry.id, m->domain,
 	    told == DSN_SENT ? "yes" : "no");
 	r->expired++;
-	return s->keep > 0 ? message_move(r->spool, m, SPOOL_EXPIRED) :
+	return keep ? message_move(r->spool, m, SPOOL_EXPIRED) :
 	    message_remove(r->spool, m);
 }
 

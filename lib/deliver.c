@@ -23,6 +23,7 @@
 #include "message.h"
 #include "plain.h"
 #include "reply.h"
+#include "report.h"
 #include "route.h"
 #include "scan.h"
 #include "smtp_client.h"
@@ -31,6 +32,7 @@
 #define LOSSES_MAX	3	/* in a row, then the domain's run ends */
 #define LOOK_EVERY	1000	/* milliseconds, for a hold */
 #define SYNC_EVERY	100	/* removals: what a power cut may repeat */
+#define UP_LONG		86400	/* seconds: a server is itself again */
 #define TEXT_MAX	1024	/* a reply made plain, cut if need be */
 #define ERROR_MAX	512
 #define PEER_MAX	(ADDR_DOMAIN_MAX + INET6_ADDRSTRLEN + 16)
@@ -45,6 +47,12 @@ struct flush {
 	struct smtp_client *client;
 	char peer[PEER_MAX];	/* of client: "name [address]:port" */
 	char error[ERROR_MAX];	/* why there is no connection, or was lost */
+	bool fallback;		/* the route is one remembered */
+	bool dsn;		/* the server of the last message offers it */
+	bool utf8;		/* only a server with SMTPUTF8 will do */
+	bool unable;		/* all have answered, and none offers it */
+	bool denied;		/* there is none, be it for good or not */
+	bool aside;		/* the message waits for such a server */
 	bool ourselves;		/* the last one that answered was us */
 	bool busy;		/* one that answered in this run refused us */
 	size_t carried;		/* messages over this connection */
@@ -207,6 +215,25 @@ try_address(struct flush *f, const struct route_addr *a)
 	return false;
 }
 
+/*
+ * Is the server that answered good for what is to be sent?  If not it is left
+ * alone.
+ */
+static bool
+is_suitable(struct flush *f)
+{
+	unsigned offers = smtp_client_offers(f->client);
+
+	if (!f->utf8 || (offers & SMTP_OFFER_SMTPUTF8) != 0)
+		return true;
+	/* HELO, or a proxy that hides what there is: it may, another day. */
+	if (offers == 0)
+		f->unable = false;
+	join(f->error, sizeof(f->error), f->peer, "SMTPUTF8 is not offered");
+	hang_up(f);
+	return false;
+}
+
 static bool
 connect_any(struct flush *f)
 {
@@ -216,9 +243,17 @@ connect_any(struct flush *f)
 	f->error[0] = '\0';
 	f->carried = 0;
 	f->busy = false;
+	f->unable = !f->fallback;
+	for (i = 0; i < f->route.nhost; i++)
+		if (f->route.host[i].outcome == DNS_TEMPFAIL ||
+		    f->route.host[i].outcome == DNS_BOGUS)
+			f->unable = false;
 	for (i = 0; i < f->route.naddr; i++) {
-		if (try_address(f, &f->route.addr[i]))
-			return true;
+		if (try_address(f, &f->route.addr[i])) {
+			if (is_suitable(f))
+				return true;
+		} else if (!f->ourselves)
+			f->unable = false;
 		nobody_else = nobody_else && f->ourselves;
 	}
 	f->ourselves = nobody_else && f->route.naddr > 0;
@@ -280,11 +315,13 @@ find_route(struct flush *f, bool ours)
 
 	route_find(&f->route, args->dns, args->conf, &f->settings, f->domain,
 	    deadline_in(args->conf->timeout.dns));
+	f->fallback = false;
 	if (f->route.kind == ROUTE_FOUND && f->route.naddr > 0) {
 		if (ours)
 			note_primaries(f);
 		return true;
 	}
+	f->fallback = true;
 	(void)strlcpy(f->error, f->route.why, sizeof(f->error));
 	if (!ours || !peer_parse(&f->route, f->state.route))
 		return false;
@@ -416,7 +453,7 @@ let_go(struct flush *f, struct message *m)
 	if (envelope_count(&m->envelope, RCPT_REPORTED) > 0 ||
 	    envelope_count(&m->envelope, RCPT_FAILED) > 0)
 		folder = SPOOL_EXPIRED;
-	if (f->settings.keep > 0)
+	if (f->settings.keep > 0 || dsn_is_silenced(&m->envelope))
 		error = message_move(f->args->spool, m, folder);
 	else
 		error = message_remove(f->args->spool, m);
@@ -448,19 +485,20 @@ hold(struct flush *f, struct message *m)
 	count_removed(f);
 }
 
-/* Tells the sender of what failed, then decides where the message goes. */
+/* Tells the sender what is to be told, then decides where the message goes. */
 static void
 finish(struct flush *f, struct message *m)
 {
 	bool failed = envelope_count(&m->envelope, RCPT_FAILED) > 0;
 	bool pending = envelope_count(&m->envelope, RCPT_PENDING) > 0;
+	bool relayed = envelope_count(&m->envelope, RCPT_RELAYED) > 0;
 
 	if (failed)
 		f->count->failed++;
 	/* One that was tried before may have a report left by a crash. */
-	if ((failed || m->remembered) && f->settings.bounce &&
-	    dsn_send(f->args->conf, f->args->spool, m, DSN_REFUSED) ==
-	    DSN_LATER) {
+	if ((failed || relayed || m->remembered) &&
+	    dsn_send(f->args->conf, f->args->spool, m, f->settings.bounce ?
+	    DSN_REFUSED : DSN_RELAYED) == DSN_LATER) {
 		log_warn("%s: cannot report to the sender yet", m->entry.id);
 		pending = true;
 	}
@@ -472,11 +510,19 @@ finish(struct flush *f, struct message *m)
 		let_go(f, m);
 }
 
+/* Does the sender wait for a word on I, which only we can give now? */
+static bool
+is_relayed(const struct flush *f, const struct message *m, size_t i)
+{
+	return !f->dsn && dsn_wants_relayed(&m->envelope, i);
+}
+
 /* Marks on disk what the verdicts say: V[k] for r->rcpt[k]. */
 static int
-mark(struct message *m, const struct smtp_client_result_set *r,
-    const enum verdict *v)
+mark(const struct flush *f, struct message *m,
+    const struct smtp_client_result_set *r, const enum verdict *v)
 {
+	enum rcpt_status status;
 	bool changed = false;
 	size_t k;
 
@@ -484,9 +530,11 @@ mark(struct message *m, const struct smtp_client_result_set *r,
 		if (v[k] == VERDICT_DEFERRED)
 			continue;
 		changed = true;
-		if (message_mark(m, r->rcpt[k].index,
-		    v[k] == VERDICT_DELIVERED ? RCPT_DELIVERED :
-		    RCPT_FAILED) == -1)
+		status = RCPT_FAILED;
+		if (v[k] == VERDICT_DELIVERED)
+			status = is_relayed(f, m, r->rcpt[k].index) ?
+			    RCPT_RELAYED : RCPT_DELIVERED;
+		if (message_mark(m, r->rcpt[k].index, status) == -1)
 			return -1;
 	}
 	return changed ? message_sync(m) : 0;
@@ -494,6 +542,7 @@ mark(struct message *m, const struct smtp_client_result_set *r,
 
 struct tally {
 	size_t delivered, failed, deferred;
+	size_t relayed;		/* of those delivered */
 	bool again;		/* some were too many for this transaction */
 	char text[TEXT_MAX];	/* for the last one, deferred ones first */
 };
@@ -506,7 +555,7 @@ static void
 weigh(struct flush *f, struct message *m,
     const struct smtp_client_result_set *r, enum verdict *v, struct tally *t)
 {
-	bool crowded = false;
+	bool crowded = false, relayed;
 	char text[TEXT_MAX];
 	size_t i, k;
 
@@ -516,10 +565,13 @@ weigh(struct flush *f, struct message *m,
 		v[k] = judge(r, k, crowded, text);
 		if (is_ok(&r->rcpt[k].reply))
 			crowded = true;
-		if (v[k] != VERDICT_DELIVERED && message_reply_add(
-		    f->args->spool, m, i, text) == -1) {
+		relayed = v[k] == VERDICT_DELIVERED && is_relayed(f, m, i);
+		t->relayed += relayed;
+		if ((v[k] != VERDICT_DELIVERED || relayed) &&
+		    message_reply_add(f->args->spool, m, i, text) == -1) {
 			log_warn("%s: cannot keep a reply", m->entry.id);
-			v[k] = VERDICT_DEFERRED;
+			if (!relayed)
+				v[k] = VERDICT_DEFERRED;
 		}
 		if (v[k] == VERDICT_DEFERRED) {
 			t->deferred++;
@@ -566,12 +618,13 @@ settle(struct flush *f, struct message *m,
 		    "reason=\"%s\"", m->entry.id, f->domain, f->peer,
 		    t.deferred, t.text);
 	/* All that were left: the name goes, so the marks need not change. */
-	if (t.delivered == r->nrcpt &&
+	if (t.delivered == r->nrcpt && t.relayed == 0 &&
+	    envelope_count(&m->envelope, RCPT_RELAYED) == 0 &&
 	    envelope_count(&m->envelope, RCPT_FAILED) == 0) {
 		for (k = 0; k < r->nrcpt; k++)
 			m->envelope.rcpt[r->rcpt[k].index].status =
 			    RCPT_DELIVERED;
-	} else if (mark(m, r, v) == -1) {
+	} else if (mark(f, m, r, v) == -1) {
 		log_warn("%s: cannot mark recipients; possible duplicate",
 		    m->entry.id);
 		wait_on(f, m);
@@ -603,30 +656,42 @@ pace(struct flush *f)
 	f->next = now + (int64_t)(1000 / f->settings.rate);
 }
 
+enum sent {
+	SENT,
+	SENT_LOST,		/* no replies: no server was to be had */
+	SENT_ASIDE		/* it takes a server with SMTPUTF8 */
+};
+
 /*
  * Sends to r's recipients.  A server that closes a connection between two
  * messages, or says 421 to the second MAIL, has nothing against the second:
- * it gets one more chance, on a new connection.  False: no replies.
+ * it gets one more chance, on a new connection.
  */
-static bool
+static enum sent
 transmit(struct flush *f, const struct message *m,
     struct smtp_client_result_set *r)
 {
+	enum smtp_client_result result;
 	bool fresh;
 
 	do {
 		if (f->client == NULL && !connect_any(f)) {
 			f->stop = true;
 			f->losses = 0;
-			set_away(f);
-			return false;
+			if (!f->utf8)
+				set_away(f);
+			return SENT_LOST;
 		}
 		fresh = f->carried == 0;
 		log_debug("sending id=%s to %s", m->entry.id, f->peer);
-		if (smtp_client_send(f->client, m, r) == SMTP_CLIENT_OK) {
+		f->dsn = (smtp_client_offers(f->client) & SMTP_OFFER_DSN) != 0;
+		result = smtp_client_send(f->client, m, r);
+		if (result == SMTP_CLIENT_UNABLE)
+			return SENT_ASIDE;
+		if (result == SMTP_CLIENT_OK) {
 			f->carried++;
 			f->losses = 0;
-			return true;
+			return SENT;
 		}
 		(void)strlcpy(f->error, r->error, sizeof(f->error));
 		log_debug("%s: lost %s: %s", f->domain, f->peer, r->error);
@@ -636,7 +701,7 @@ transmit(struct flush *f, const struct message *m,
 	/* The third message to lose its connection: it is not the message. */
 	if (++f->losses >= LOSSES_MAX)
 		f->stop = true;
-	return true;
+	return SENT;
 }
 
 /* The pending recipients of M into R. */
@@ -655,6 +720,7 @@ static void
 send_message(struct flush *f, struct message *m)
 {
 	struct smtp_client_result_set r = { 0 };
+	enum sent sent;
 	enum verdict *v;
 
 	r.rcpt = calloc(m->envelope.nrcpt, sizeof(*r.rcpt));
@@ -667,14 +733,30 @@ send_message(struct flush *f, struct message *m)
 	pace(f);
 	do {
 		choose(m, &r);
-		if (!transmit(f, m, &r)) {
-			wait_on(f, m);
-			break;
-		}
-	} while (settle(f, m, &r, v));
+		sent = transmit(f, m, &r);
+	} while (sent == SENT && settle(f, m, &r, v));
+	if (sent == SENT_LOST)
+		wait_on(f, m);
+	f->aside = sent == SENT_ASIDE;
 out:
 	free(r.rcpt);
 	free(v);
+}
+
+/* Our own words for why M's pending recipients did not get it. */
+static bool
+keep_words(struct flush *f, struct message *m, const char *text)
+{
+	bool kept = true;
+	size_t i;
+
+	for (i = 0; i < m->envelope.nrcpt; i++)
+		if (m->envelope.rcpt[i].status == RCPT_PENDING &&
+		    message_reply_add(f->args->spool, m, i, text) == -1)
+			kept = false;
+	if (!kept)
+		log_warn("%s: cannot keep a reply", m->entry.id);
+	return kept;
 }
 
 /* RFC 1870 6.1: what the server said it would not take is not sent. */
@@ -683,21 +765,59 @@ fits(struct flush *f, struct message *m)
 {
 	char text[TEXT_MAX];
 	int64_t limit;
-	size_t i;
 
 	limit = f->client != NULL ? smtp_client_size_limit(f->client) : 0;
 	if (limit == 0 || m->size <= limit)
 		return true;
-	(void)snprintf(text, sizeof(text), "not sent: the message has %lld "
+	(void)snprintf(text, sizeof(text), REPORT_OURS "the message has %lld "
 	    "octets and %s takes %lld", (long long)m->size, f->peer,
 	    (long long)limit);
-	for (i = 0; i < m->envelope.nrcpt; i++)
-		if (m->envelope.rcpt[i].status == RCPT_PENDING &&
-		    message_reply_add(f->args->spool, m, i, text) == -1)
-			log_warn("%s: cannot keep a reply", m->entry.id);
+	(void)keep_words(f, m, text);
 	log_info("deferred id=%s domain=%s host=\"%s\" reason=\"%s\"",
 	    m->entry.id, f->domain, f->peer, text);
 	return false;
+}
+
+/*
+ * Not to be sent without SMTPUTF8, and nobody offers it (RFC 6531 3.2).  That
+ * is the end of it where each server of the domain has said so, and the domain
+ * has been up for so long that they are what they are meant to be: one that
+ * has just been put back may still lack something.
+ */
+static void
+deny(struct flush *f, struct message *m)
+{
+	char text[TEXT_MAX];
+	size_t i;
+	bool final;
+
+	final = f->unable && f->state.state == DOMAIN_UP &&
+	    f->state.since > 0 && f->state.since + UP_LONG <= time(NULL);
+	if (final)
+		(void)snprintf(text, sizeof(text), REPORT_OURS "5.6.7 it "
+		    "needs SMTPUTF8, and no server of %s offers that",
+		    f->domain);
+	else
+		(void)snprintf(text, sizeof(text), REPORT_OURS "it needs "
+		    "SMTPUTF8: %s", f->error);
+	final = keep_words(f, m, text) && final;
+	log_info("%s id=%s domain=%s reason=\"%s\"", final ? "refused" :
+	    "deferred", m->entry.id, f->domain, unquote(text));
+	if (!final) {
+		wait_on(f, m);
+		return;
+	}
+	for (i = 0; i < m->envelope.nrcpt; i++)
+		if (m->envelope.rcpt[i].status == RCPT_PENDING &&
+		    message_mark(m, i, RCPT_FAILED) == -1)
+			break;
+	if (i == m->envelope.nrcpt && message_sync(m) == 0) {
+		finish(f, m);
+		return;
+	}
+	log_warn("%s: cannot mark recipients", m->entry.id);
+	wait_on(f, m);
+	f->stop = true;
 }
 
 static void
@@ -730,7 +850,9 @@ one_message(struct flush *f, const struct scan_entry *e)
 	if (envelope_count(&m.envelope, RCPT_PENDING) == 0) {
 		m.remembered = true;
 		finish(f, &m);
-	} else if (!fits(f, &m))
+	} else if (f->denied)
+		deny(f, &m);
+	else if (!fits(f, &m))
 		wait_on(f, &m);
 	else
 		send_message(f, &m);
@@ -766,11 +888,25 @@ is_held_now(struct flush *f)
 	    d.state == DOMAIN_HELD;
 }
 
+/* What takes a server with SMTPUTF8, which the first that answered is not. */
+static void
+drain_aside(struct flush *f, const struct scan_entry *e, size_t n)
+{
+	size_t done = 0;
+
+	hang_up(f);
+	f->utf8 = true;
+	f->denied = !connect_any(f);
+	while (done < n && !f->stop && !is_held_now(f))
+		one_message(f, &e[done++]);
+	f->count->deferred += n - done;
+}
+
 static void
 drain(struct flush *f, struct scan_entry *e, size_t n)
 {
 	const struct deliver_args *args = f->args;
-	size_t done = 0, i, total = 0;
+	size_t aside = 0, done = 0, i, total = 0;
 
 	for (i = 0; i < n; i++)
 		if (is_wanted(f, &e[i]))
@@ -782,7 +918,10 @@ drain(struct flush *f, struct scan_entry *e, size_t n)
 		return;
 	}
 	while (done < total && !f->stop && !is_held_now(f)) {
+		f->aside = false;
 		one_message(f, &e[done++]);
+		if (f->aside)
+			e[aside++] = e[done - 1];
 		if (args->progress != NULL)
 			args->progress(args->progress_arg, f->domain, done,
 			    total);
@@ -793,6 +932,10 @@ drain(struct flush *f, struct scan_entry *e, size_t n)
 		    sizeof(f->state.error));
 	if (f->losses > 0)
 		save(f);
+	if (f->stop)
+		f->count->deferred += aside;
+	else if (aside > 0)
+		drain_aside(f, e, aside);
 	if (f->removed > 0 && spool_sync_domain(args->spool, f->domain) == -1)
 		log_warn("%s: cannot sync", f->domain);
 }

@@ -85,9 +85,9 @@ struct smtp_client_result_set {
 /*
  * MAIL, RCPT for each of r->rcpt, DATA, text, end; pipelined where offered
  * (RFC 2920).  The envelope's parameters go unchanged to a peer that offers
- * their extension (RFC 3461 5.2.1), and not at all to others.  After OK the session is good for the next message, whatever
- * was refused (RSET was said if needed); after LOST it is not.  The replies
- * are in R.
+ * their extension (RFC 3461 5.2.1), and not at all to others.  After OK the
+ * session is good for the next message, whatever was refused (RSET was said
+ * if needed); after LOST it is not.  The replies are in R.
  */
 enum smtp_client_result smtp_client_send(struct smtp_client *c,
     const struct message *m, struct smtp_client_result_set *r);

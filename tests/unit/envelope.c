@@ -38,6 +38,30 @@ fill(struct envelope *e)
 	e->rcpt[1].status = RCPT_DELIVERED;
 }
 
+/* Each status, printed and read back. */
+static void
+check_statuses(void)
+{
+	static const enum rcpt_status status[] = { RCPT_PENDING,
+	    RCPT_DELIVERED, RCPT_RELAYED, RCPT_FAILED, RCPT_REPORTED };
+	struct envelope e, p;
+	size_t len, need;
+	const char *why;
+	char *text;
+
+	for (size_t i = 0; i < sizeof(status) / sizeof(status[0]); i++) {
+		fill(&e);
+		e.rcpt[0].status = status[i];
+		text = envelope_print(&e, &len);
+		is_int(envelope_parse(&p, text, len, &need, &why), 0,
+		    "status %c: parsed", status[i]);
+		is_int(p.rcpt[0].status, status[i], "status %c", status[i]);
+		envelope_clear(&e);
+		envelope_clear(&p);
+		free(text);
+	}
+}
+
 /* A block from lines; the length in its first line is set right. */
 static char *
 block(const char *lines, size_t *len)
@@ -480,5 +504,7 @@ main(void)
 		    params[i].size) ? value : NULL, params[i].want,
 		    "%s in \"%s\"", params[i].name, params[i].params);
 	is_str(envelope_status_name(RCPT_REPORTED), "failed", "words");
+	is_str(envelope_status_name(RCPT_RELAYED), "delivered", "words");
+	check_statuses();
 	return done_testing();
 }
