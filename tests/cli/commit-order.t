@@ -41,7 +41,7 @@ receive()
 		printf 'EHLO client.test\r\nMAIL FROM:<a@sender.test>\r\n'
 		printf 'RCPT TO:<u@%s>\r\n' "$@"
 		printf 'DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n'
-	} | TCPREMOTEIP=192.0.2.5 strace -qq -f -y -s 2000 -o "$T/trace" \
+	} | strace -qq -f -y -s 2000 -o "$T/trace" \
 	    -e "$calls" $options "$BIN/mx-receive" -C "$CONF" \
 	    >"$T/replies" 2>"$T/log"
 	receive_steps

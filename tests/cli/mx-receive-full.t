@@ -31,7 +31,7 @@ receive()
 	limit=$1
 	shift
 	session "$@" >"$T/session"
-	TCPREMOTEIP=192.0.2.5 sh -c 'limit=$1
+	sh -c 'limit=$1
 	    shift
 	    [ -z "$limit" ] || ulimit $limit
 	    exec "$@"' sh "$limit" "$BIN/mx-receive" -C "$CONF" \
@@ -112,7 +112,7 @@ on_tmpfs()
 		mount -t tmpfs -o "$1",mode=700 none "$2" || exit 99
 		shift 2
 		[ -z "$FILL" ] || head -c "$FILL" /dev/zero >"$SPOOL/filler"
-		TCPREMOTEIP=192.0.2.5 "$BIN/mx-receive" -C "$CONF" \
+		"$BIN/mx-receive" -C "$CONF" \
 		    <"$T/session" >"$T/out" 2>"$T/log"
 		echo $? >"$T/status"
 		ls "$SPOOL/tmp" >"$T/left" 2>/dev/null
