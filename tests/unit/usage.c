@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "msgid.h"
+#include "recipients.h"
+#include "sandbox.h"
+#include "seen.h"
 #include "tap.h"
 #include "usage.h"
 
@@ -264,6 +267,72 @@ check_race(void)
 	is_int(used("e.test", 1060).messages, 0, "which is set right later");
 }
 
+/* All that a receiver remembers, with the rights that it has. */
+static int
+remember(const char *list)
+{
+	struct sandbox_path paths[SPOOL_RECEIVER_PATHS + 1];
+	const struct sandbox_limits limits = { RLIM_INFINITY, RLIM_INFINITY,
+	    false };
+	char active[SANDBOX_ACTIVE_SIZE], why[RECIPIENTS_WHY_MAX];
+	struct seen *seen;
+	struct addr a;
+	int wrong = 0;
+
+	spool_receiver_paths(sp, paths);
+	paths[SPOOL_RECEIVER_PATHS] = (struct sandbox_path){ -1, conf.dir,
+	    SANDBOX_READ };
+	if (!addr_parse_mailbox(&a, "ann@f.test"))
+		return 1;
+	if ((sandbox_enter(paths, SPOOL_RECEIVER_PATHS + 1, &limits, active,
+	    sizeof(active)) & SANDBOX_FILES) == 0)
+		return 2;
+	if ((seen = seen_open(sp)) == NULL)
+		return 3;
+	if (seen_return(seen, "192.0.2.1", "", "a@f.test", 1) != SEEN_WAIT ||
+	    seen_return(seen, "192.0.2.1", "", "a@f.test", 400) !=
+	    SEEN_PASSES)
+		wrong |= 4;
+	if (recipients_file(list, &a, seen, why) != RECIPIENTS_YES)
+		wrong |= 8;
+	if (recipients_learnt(sp, "f.test", &a, 1000) != RECIPIENTS_YES ||
+	    recipients_ask(sp, "f.test", &a) != 0)
+		wrong |= 16;
+	if (take("f.test", 2, 0, 1, 1000) != USAGE_ROOM ||
+	    take("f.test", 2, 0, 1, 1000) != USAGE_FULL ||
+	    take(".f.test", 2, 0, 1, 1000) != USAGE_ROOM)
+		wrong |= 32;
+	if (unlinkat(sp->seen, "memory", 0) == 0)
+		wrong |= 64;
+	seen_close(seen);
+	return wrong;
+}
+
+static void
+check_sandbox(void)
+{
+	struct recipients_entry e = { "ann", RECIPIENTS_YES, 1000 };
+	char list[512];
+	int status;
+	pid_t pid;
+
+	configure("f.test");
+	configure(".f.test");
+	queue("f.test", SPOOL_NEW, 1);
+	queue("x.f.test", SPOOL_NEW, 1);
+	(void)snprintf(list, sizeof(list), "%s/etc/list", dir);
+	make_file(list, "bob\nann\n");
+	if (recipients_learn(sp, "f.test", &e, 1, 1000) == -1)
+		abort();
+	if ((pid = fork()) == 0)
+		_exit(remember(list));
+	(void)waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+		tap_skip("no Landlock here", "in the sandbox");
+	else
+		is_int(status, 0, "in the sandbox");
+}
+
 int
 main(void)
 {
@@ -285,6 +354,7 @@ main(void)
 	check_subdomains();
 	check_damage();
 	check_race();
+	check_sandbox();
 	spool_close(sp);
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return done_testing();
