@@ -278,6 +278,8 @@ json_recipients(struct row *r, const struct message *m, char **replies)
 		row_text(r, "address", rcpt->address, 0);
 		row_text(r, "status", envelope_status_name(rcpt->status), 0);
 		row_maybe(r, "reply", replies[i], 0);
+		row_text(r, "params", rcpt->params, 0);
+		row_bool(r, "unverified", rcpt->unverified, 0);
 		row_object_end(r);
 	}
 	row_array_end(r);
@@ -477,12 +479,14 @@ show_recipients(struct queue *q, const struct message *m)
 
 		(void)plain(safe, sizeof(safe), r->address);
 		if (columns)
-			printf("%-12s %s  %s\n", "recipient", safe, status);
+			printf("%-12s %s  %s%s\n", "recipient", safe, status,
+			    r->unverified ? ", unverified" : "");
 		else
 			printf("recipient\t%s\t%s\t", safe, status);
 		(void)plain(safe, sizeof(safe), replies[i]);
 		if (!columns)
-			printf("%s\n", *safe != '\0' ? safe : "-");
+			printf("%s%s\n", *safe != '\0' ? safe : "-",
+			    r->unverified ? "\tunverified" : "");
 		else if (*safe != '\0')
 			printf("%-12s   %s\n", "", safe);
 	}

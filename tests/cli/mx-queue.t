@@ -144,8 +144,17 @@ is "$(queue list -j | json '[k for k in "id domain state size arrived expires se
 is "$(queue -j list "$b" | json '[d[0][k] for k in ("id", "domain", "state", "size", "sender", "tls")]')" \
     "['$b', 'b.test', 'tried', ${b##*=}, 'ann@sender.test', None]" "JSON values"
 is "$(queue -j show "$b" | json 'd[0]["recipients"], sorted(d[0]["client"])')" \
-    "([{'address': '\"c d\"@b.test', 'status': 'pending', 'reply': None}], ['address', 'helo', 'name'])" \
+    "([{'address': '\"c d\"@b.test', 'status': 'pending', 'reply': None, 'params': '', 'unverified': False}], ['address', 'helo', 'name'])" \
     "JSON of recipients and client"
+u=$(printf 'x\r\n' | python3 "$TOP/tests/report/craft.py" "$SPOOL" b.test 60 \
+    '<ann@sender.test>' 'p <a@b.test> NOTIFY=NEVER|Mx-Unverified: yes' \
+    'p <b@b.test>|Mx-Tls: TLSv1.3 AES')
+is "$(queue show "$u" | grep '^recipient')" \
+    "recipient${tab}a@b.test${tab}pending${tab}-${tab}unverified
+recipient${tab}b@b.test${tab}pending${tab}-" "show: who was not verified"
+is "$(queue -j list "$u" | json '[(r["params"], r["unverified"]) for r in d[0]["recipients"]], d[0]["tls"]')" \
+    "([('NOTIFY=NEVER', True), ('', False)], 'TLSv1.3 AES')" "JSON of them"
+queue rm "$u"
 is "$(queue -j list "$b" | json '(__import__("datetime").datetime.fromisoformat(d[0]["expires"][:-1]) - __import__("datetime").datetime.fromisoformat(d[0]["arrived"][:-1])).total_seconds()')" \
     86400.0 "it expires a day after it arrived"
 if command -v strace >/dev/null && [ -z "$ASAN" ]; then
