@@ -475,6 +475,8 @@ tls_write(void *arg, const void *buf, size_t len, int64_t deadline)
 	if ((got = SSL_write_ex(t->ssl, buf, len, &n)) == 1)
 		return (ssize_t)n;
 	(void)failed(t, got);
+	/* The stream is broken, and half a record may be on its way. */
+	t->dead = true;
 	return -1;
 }
 
