@@ -36,7 +36,6 @@
 #define R_DATA		"354 end with <CRLF>.<CRLF>"
 
 #define R_TIMEOUT	"421 4.4.2 timeout, closing"
-#define R_SLOW		"421 4.4.2 too slow, closing"
 #define R_ERRORS	"421 4.7.0 too many errors, closing"
 #define R_NOT_SMTP	"421 4.7.0 this is SMTP, closing"
 #define R_PRIMARY_UP	"451 4.3.2 the domain's own server answers, deliver " \

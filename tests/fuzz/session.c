@@ -245,7 +245,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)snprintf(peer.addr, sizeof(peer.addr), "%s",
 	    (data[0] & 3) == 0 ? "" : (data[0] & 3) == 1 ? "192.0.2.1" :
 	    "198.51.100.7");
-	t.piece = (data[0] & 4) != 0 ? 1 + (data[0] >> 4) : SIZE_MAX;
+	t.piece = (data[0] & 4) != 0 ? 1U + (data[0] >> 4) : SIZE_MAX;
 	t.late = (data[0] & 8) != 0;
 	t.in = data + 1;
 	t.left = size - 1;
