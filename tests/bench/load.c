@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * load: so many messages to an SMTP server on the loopback interface, over so
- * many sessions at once.  Prints messages, seconds and errors.
+ * many sessions at once, with -T after STARTTLS.  Prints messages, seconds and
+ * errors.
  *
- * usage: load [-P] [-a addr] [-d domain] [-l octets] [-m messages]
+ * usage: load [-PT] [-a addr] [-d domain] [-l octets] [-m messages]
  *	    [-n per-connection] [-p port] [-s sessions] [-w seconds]
  */
 #include <sys/epoll.h>
@@ -13,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <err.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum step { GREETING, EHLO, MAIL, RCPT, DATA, DOT, QUIT, NSTEPS };
+enum step { GREETING, EHLO, STARTTLS, MAIL, RCPT, DATA, DOT, QUIT, NSTEPS };
 
 struct session {
 	int fd;			/* -1: none */
 	enum step step;		/* whose reply we wait for */
 	int sent;		/* messages begun on this connection */
 	bool blocked;		/* waiting for room to write */
+	bool shaking;		/* hands, for TLS */
+	SSL *tls;		/* NULL: in clear */
 	char in[4096];
 	size_t nin;
 	const char *out;
@@ -39,6 +43,7 @@ struct run {
 	size_t len[NSTEPS];
 	int per_connection;
 	bool pipeline;
+	SSL_CTX *tls;		/* NULL: in clear */
 	long want, begun, done, errors;
 	int ep, open;
 };
@@ -93,6 +98,7 @@ words(struct run *r, const char *domain, size_t size)
 	const char *from = "MAIL FROM:<sender@load.test>\r\n";
 
 	set(r, EHLO, "EHLO load.test\r\n", "", "");
+	set(r, STARTTLS, "STARTTLS\r\n", "", "");
 	set(r, MAIL, from, "", "");
 	set(r, RCPT, "RCPT TO:<user@", domain, ">\r\n");
 	set(r, DATA, "DATA\r\n", "", "");
@@ -118,6 +124,8 @@ watch(struct run *r, struct session *s, int op, uint32_t events)
 static void
 hang_up(struct run *r, struct session *s)
 {
+	SSL_free(s->tls);
+	s->tls = NULL;
 	close(s->fd);
 	s->fd = -1;
 	r->open--;
@@ -138,9 +146,37 @@ begin(struct run *r, struct session *s)
 	s->step = GREETING;
 	s->sent = 0;
 	s->nin = s->nout = 0;
-	s->blocked = false;
+	s->blocked = s->shaking = false;
 	r->open++;
 	watch(r, s, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+/* As send(2) and recv(2) on a socket that does not block. */
+static ssize_t
+put(struct session *s, const char *buf, size_t len)
+{
+	int n;
+
+	if (s->tls == NULL)
+		return send(s->fd, buf, len, MSG_NOSIGNAL);
+	if ((n = SSL_write(s->tls, buf, len)) > 0)
+		return n;
+	errno = SSL_get_error(s->tls, n) == SSL_ERROR_WANT_WRITE ? EAGAIN :
+	    EIO;
+	return -1;
+}
+
+static ssize_t
+get(struct session *s, char *buf, size_t len)
+{
+	int n;
+
+	if (s->tls == NULL)
+		return recv(s->fd, buf, len, 0);
+	if ((n = SSL_read(s->tls, buf, len)) > 0)
+		return n;
+	errno = SSL_get_error(s->tls, n) == SSL_ERROR_WANT_READ ? EAGAIN : EIO;
+	return errno == EIO ? 0 : -1;
 }
 
 /* 0, or -1 when the connection is gone */
@@ -150,7 +186,7 @@ push(struct run *r, struct session *s)
 	ssize_t n;
 
 	while (s->nout > 0) {
-		n = send(s->fd, s->out, s->nout, MSG_NOSIGNAL);
+		n = put(s, s->out, s->nout);
 		if (n == -1 && errno == EAGAIN) {
 			s->blocked = true;
 			watch(r, s, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
@@ -178,6 +214,28 @@ go(struct run *r, struct session *s, enum step step)
 	return push(r, s);
 }
 
+static int
+shake(struct run *r, struct session *s)
+{
+	int n = SSL_do_handshake(s->tls);
+
+	if (n != 1)
+		return SSL_get_error(s->tls, n) == SSL_ERROR_WANT_READ ? 0 :
+		    -1;
+	s->shaking = false;
+	return go(r, s, EHLO);
+}
+
+static int
+begin_tls(struct run *r, struct session *s)
+{
+	if ((s->tls = SSL_new(r->tls)) == NULL || !SSL_set_fd(s->tls, s->fd))
+		errx(1, "no memory for TLS");
+	SSL_set_connect_state(s->tls);
+	s->shaking = true;
+	return shake(r, s);
+}
+
 /* A complete reply.  0, or -1 when the connection is over. */
 static int
 answer(struct run *r, struct session *s, char digit)
@@ -187,6 +245,8 @@ answer(struct run *r, struct session *s, char digit)
 		return -1;
 	}
 	switch (s->step) {
+	case STARTTLS:
+		return begin_tls(r, s);
 	case GREETING:
 	case MAIL:
 	case RCPT:
@@ -196,6 +256,8 @@ answer(struct run *r, struct session *s, char digit)
 		r->done++;
 		/* FALLTHROUGH */
 	case EHLO:
+		if (r->tls != NULL && s->tls == NULL)
+			return go(r, s, STARTTLS);
 		if (s->sent == r->per_connection || r->begun == r->want)
 			return go(r, s, QUIT);
 		s->sent++;
@@ -214,7 +276,9 @@ hear(struct run *r, struct session *s)
 	char *line = s->in, *nl;
 	ssize_t n;
 
-	n = recv(s->fd, s->in + s->nin, sizeof(s->in) - s->nin, 0);
+	if (s->shaking)
+		return shake(r, s);
+	n = get(s, s->in + s->nin, sizeof(s->in) - s->nin);
 	if (n == -1 && errno == EAGAIN)
 		return 0;
 	if (n <= 0) {
@@ -235,7 +299,7 @@ hear(struct run *r, struct session *s)
 		r->errors++;
 		return -1;
 	}
-	return 0;
+	return s->tls != NULL ? hear(r, s) : 0;
 }
 
 static void
@@ -274,9 +338,10 @@ main(int argc, char *argv[])
 
 	r.per_connection = 1;
 	r.want = 1;
-	while ((c = getopt(argc, argv, "Pa:d:l:m:n:p:s:w:")) != -1) {
+	while ((c = getopt(argc, argv, "PTa:d:l:m:n:p:s:w:")) != -1) {
 		switch (c) {
 		case 'P': r.pipeline = true; break;
+		case 'T': r.tls = SSL_CTX_new(TLS_client_method()); break;
 		case 'a': addr = optarg; break;
 		case 'd': domain = optarg; break;
 		case 'l': size = number(optarg, 1 << 26); break;
