@@ -100,7 +100,6 @@
 #define TARPIT_AFTER	10	/* errors */
 #define DOMAINS_MAX	100	/* of a message: each is a copy, and two fds */
 #define PROGRESS	1024	/* octets that earn a new deadline in DATA */
-#define SLOW_GRACE	(5 * 60 * 1000)	/* milliseconds before min-rate */
 #define CHUNK_DIGITS	18	/* of BDAT: what surely does not overflow */
 #define OFFERED		(PARAM_SIZE | PARAM_8BITMIME | PARAM_SMTPUTF8 | PARAM_DSN)
 
@@ -735,23 +734,22 @@ pace_begin(struct pace *p)
 
 /*
  * A client has the time of one "receive" for each KiB, not for each octet,
- * and "min-rate" on the whole.
+ * and one more on the whole, beside what "min-rate" gives it.
  */
 static void
 pace_keep(struct session *s, struct pace *p, size_t used)
 {
-	int64_t until, rate = s->conf->min_rate;
+	int64_t most = s->conf->timeout.receive, rate = s->conf->min_rate;
+	int64_t until = deadline_in(most);
 
 	p->octets += (int64_t)used;
 	p->progress += used;
 	if (p->progress < PROGRESS)
 		return;
 	p->progress = 0;
-	until = deadline_in(s->conf->timeout.receive);
-	if (rate > 0)
-		until = deadline_min(until, p->began + SLOW_GRACE +
-		    (p->octets < INT64_MAX / 2000 ?
-		    p->octets * 1000 / rate : INT64_MAX / 4));
+	if (rate > 0 && p->octets < INT64_MAX / 2000)
+		until = deadline_min(until, p->began + most +
+		    p->octets * 1000 / rate);
 	stream_deadline(s->io, deadline_min(s->end, until));
 }
 
