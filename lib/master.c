@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "master.h"
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -164,6 +167,20 @@ reload(struct keeper *k)
 
 /*** The loop ***/
 
+/*
+ * Sessions whose parent has ended become children of the master, who then
+ * knows at once when they end.  Where that is not to be had the next look
+ * finds out.
+ */
+static void
+adopt_orphans(void)
+{
+#ifdef PR_SET_CHILD_SUBREAPER
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1L) == -1)
+		log_warn("sessions will not be adopted");
+#endif
+}
+
 static void
 tell_end(pid_t pid, int status)
 {
@@ -183,6 +200,8 @@ reap(struct keeper *k)
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		/* A session that outlived who had accepted it, if not that. */
+		crowd_remove(k->crowd, pid);
 		if (pid != k->now.pid)
 			continue;
 		tell_end(pid, status);
@@ -262,6 +281,7 @@ master_run(const struct master *m)
 		crowd_free(k.crowd);
 		return MASTER_UNFIT;
 	}
+	adopt_orphans();
 	end = reload(&k);
 	while (end != MASTER_BROKEN)
 		end = look_after(&k, wait_signal(&set, next_look(&k)));
