@@ -27,7 +27,7 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
-FLOOR3 =	crowd peer resolv dns route hosts tls
+FLOOR3 =	crowd peer resolv dns route hosts tls confine
 FLOOR4 =	listener incoming policy etrn master smtp_server smtp_client report dsn deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 

@@ -19,6 +19,7 @@
 
 #include "addr.h"
 #include "conf.h"
+#include "confine.h"
 #include "listener.h"
 #include "log.h"
 #include "master.h"
@@ -29,7 +30,8 @@
 #include "spool.h"
 #include "stream.h"
 
-#define FIRST_FD 3		/* of socket activation */
+#define FIRST_FD	3	/* of socket activation */
+#define DOMAINS_MAX	256	/* files that are read for each connection */
 
 static void
 usage(void)
@@ -44,6 +46,7 @@ struct receiver {
 	const char *dir;
 	struct conf conf;
 	bool loaded;		/* conf is good */
+	struct confine confine;
 	struct spool *spool;
 	int fd[LISTENER_MAX];	/* listening sockets */
 	size_t nfd;
@@ -117,21 +120,41 @@ load(struct receiver *r)
 
 /* Keys and directories first, then the door is locked. */
 static bool
-lock_in(struct receiver *r)
+lock_in(struct receiver *r, bool parent)
 {
-	char error[CONF_ERROR_MAX];
+	char error[CONF_ERROR_MAX], active[SANDBOX_ACTIVE_SIZE];
 
 	if (spool_become_owner(r->conf.spool, error) == -1 ||
 	    (r->spool = spool_open(r->conf.spool, error)) == NULL) {
 		log_warnx("%s", error);
 		return false;
 	}
-	/* Once, or each session would read the zone for its dates. */
+	/* syslog(3) has the time of its zone. */
 	tzset();
+	if (!confine_enter(&r->confine, &r->conf, r->spool, parent, active)) {
+		log_warnx("the sandbox is required, but there is %s", active);
+		return false;
+	}
+	if (parent)
+		log_info("sandbox: %s", active);
+	else
+		log_debug("sandbox: %s", active);
 	return true;
 }
 
 /*** A listening socket ***/
+
+/* Each session is locked in more closely than the process it came from. */
+static int
+serve_narrow(void *arg, int fd, struct peer *peer)
+{
+	struct receiver *r = arg;
+
+	if (confine_narrow(&r->conf))
+		return serve(arg, fd, peer);
+	log_warnx("the sandbox is required, and cannot be narrowed");
+	return refuse(arg, fd, peer);
+}
 
 static bool
 add_below(struct watch *w, const char *dir, const char *name,
@@ -141,6 +164,47 @@ add_below(struct watch *w, const char *dir, const char *name,
 
 	return snprintf(path, sizeof(path), "%s/%s", dir, name) <
 	    (int)sizeof(path) && watch_add(w, path, what) == 0;
+}
+
+struct domain_files {
+	struct watch *watch;
+	const struct receiver *receiver;
+	size_t left;
+};
+
+static int
+watch_domain(const char *name, void *arg)
+{
+	struct domain_files *f = arg;
+	char below[ADDR_DOMAIN_MAX + 16];
+
+	if (f->left-- == 0)
+		return 1;
+	return snprintf(below, sizeof(below), "domains/%s", name) <
+	    (int)sizeof(below) &&
+	    add_below(f->watch, f->receiver->dir, below, WATCH_TEXT) ? 0 : -1;
+}
+
+/*
+ * Files of domains are read anew at each recipient; they matter here for the
+ * files that they name elsewhere.  Where they are many, only their coming
+ * and going is noticed.
+ */
+static bool
+watch_domains(struct receiver *r, struct watch *w)
+{
+	struct domain_files files = { w, r, DOMAINS_MAX };
+
+	confine_clear(&r->confine);
+	if (confine_find(&r->confine, &r->conf, SIZE_MAX) == -1 ||
+	    !add_below(w, r->dir, "domains", WATCH_TEXT) ||
+	    (conf_domains(&r->conf, watch_domain, &files) == -1 &&
+	    errno != ENOENT))
+		return false;
+	for (size_t i = 0; i < r->confine.n; i++)
+		if (watch_add(w, r->confine.file[i], WATCH_PLACE) == -1)
+			return false;
+	return true;
 }
 
 /* In the master: what a new acceptor depends on. */
@@ -156,7 +220,8 @@ reload(void *arg, struct watch *w)
 	    add_below(w, r->dir, "mxkeep.conf", WATCH_TEXT) &&
 	    watch_add(w, _PATH_LOG, WATCH_PLACE) == 0;
 	loaded = load(r);
-	if (!watched || watch_add(w, c->spool, WATCH_PLACE) == -1 ||
+	if (!watched || !watch_domains(r, w) ||
+	    watch_add(w, c->spool, WATCH_PLACE) == -1 ||
 	    (c->tls_certificate[0] != '\0' &&
 	    (watch_add(w, c->tls_certificate, WATCH_TEXT) == -1 ||
 	    watch_add(w, c->tls_key, WATCH_TEXT) == -1)))
@@ -174,16 +239,16 @@ run_acceptor(void *arg, struct master_child *child)
 		.n = r->nfd,
 		.crowd = child->crowd,
 		.control = child->control,
-		.serve = serve,
+		.serve = serve_narrow,
 		.arg = r,
 	};
 
-	if (!r->loaded || !lock_in(r)) {
+	if (!r->loaded || !lock_in(r, true)) {
 		if (!child->alone)
 			return MASTER_UNFIT;
 		args.serve = refuse;
 	}
-	master_ready(child, args.serve == serve);
+	master_ready(child, args.serve != refuse);
 	if (listener_run(&args) == 0)
 		return MASTER_END;
 	log_warn("a listening socket is broken");
@@ -269,8 +334,12 @@ run_session(struct receiver *r)
 {
 	struct peer peer;
 	int one = 1;
-	bool well = load(r) && lock_in(r);
+	bool well;
 
+	well = load(r);
+	if (well && confine_find(&r->confine, &r->conf, DOMAINS_MAX) == -1)
+		log_warn("the sandbox may keep out some of the configuration");
+	well = well && lock_in(r, false);
 	/* No reply of ours waits for the acknowledgement of another. */
 	(void)setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &one,
 	    sizeof(one));

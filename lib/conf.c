@@ -870,6 +870,14 @@ conf_domain(const struct conf *c, const char *domain, struct settings *s,
 	return match;
 }
 
+enum conf_match
+conf_file(const struct conf *c, const char *name, struct settings *s,
+    char *error)
+{
+	*s = c->defaults;
+	return match_file(c, "", name, s, NULL, error);
+}
+
 int64_t
 conf_report_expire(const struct settings *s)
 {

@@ -133,6 +133,10 @@ enum conf_match {
 enum conf_match conf_domain(const struct conf *c, const char *domain,
     struct settings *settings, char *file, char *error);
 
+/* The same for the file NAME, as conf_domains has it, and no other. */
+enum conf_match conf_file(const struct conf *c, const char *name,
+    struct settings *settings, char *error);
+
 /*
  * How long a report to a sender lives, seconds: 5 days at most.  Nothing
  * else is written for a domain that is not ours, but mail may still wait for

@@ -78,7 +78,7 @@ main(void)
 	ok(watch_add(&w, "b", WATCH_PLACE) == 0, "a place alone");
 	put("b", "333");
 	is_str(none_if_null(watch_changed(&w)), "none", "its text");
-	chmod("b", 0600);
+	chmod("b", 0640);
 	CHANGED(&w, "b", "its mode");
 	put("b.new", "");
 	if (rename("b.new", "b") == -1)
