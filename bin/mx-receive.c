@@ -20,6 +20,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "confine.h"
+#include "deadline.h"
 #include "listener.h"
 #include "log.h"
 #include "master.h"
@@ -29,6 +30,7 @@
 #include "smtp_server.h"
 #include "spool.h"
 #include "stream.h"
+#include "tls.h"
 
 #define FIRST_FD	3	/* of socket activation */
 #define DOMAINS_MAX	256	/* files that are read for each connection */
@@ -48,11 +50,30 @@ struct receiver {
 	bool loaded;		/* conf is good */
 	struct confine confine;
 	struct spool *spool;
+	struct tls_secret secret;
+	struct tls_context *tls;	/* made of it, where many share it */
 	int fd[LISTENER_MAX];	/* listening sockets */
 	size_t nfd;
 };
 
 /*** One connection ***/
+
+/* A proxy in front says first for whom it speaks; silence for any other. */
+static bool
+look_behind(const struct receiver *r, struct stream *stream, struct peer *peer)
+{
+	const struct conf_nets *proxies = &r->conf.trusted_proxy;
+	const char *problem;
+
+	if (proxies->n == 0 ||
+	    !net_covers(proxies->net, proxies->n, peer->addr))
+		return true;
+	stream_deadline(stream, deadline_in(r->conf.timeout.proxy));
+	if ((problem = peer_behind(peer, stream)) == NULL)
+		return true;
+	log_info("closed client=[%s]: PROXY header %s", peer->addr, problem);
+	return false;
+}
 
 static int
 serve(void *arg, int fd, struct peer *peer)
@@ -66,12 +87,19 @@ serve(void *arg, int fd, struct peer *peer)
 		.conf = &r->conf,
 		.spool = r->spool,
 		.peer = peer,
+		.ops = &stream_fd_ops,
+		.ops_arg = &fds,
+		.tls = r->tls,
 	};
-	enum smtp_server_end end;
+	enum smtp_server_end end = SMTP_SERVER_DONE;
 
+	/* One that could not be read gets STARTTLS an answer all the same. */
+	if (r->tls == NULL && r->conf.tls_certificate[0] != '\0')
+		args.secret = &r->secret;
 	if ((args.stream = stream_new(&stream_fd_ops, &fds)) == NULL)
 		return EX_TEMPFAIL;
-	end = smtp_serve(&args);
+	if (look_behind(r, args.stream, peer))
+		end = smtp_serve(&args);
 	stream_free(args.stream);
 	return end == SMTP_SERVER_BROKEN ? EX_TEMPFAIL : 0;
 }
@@ -118,7 +146,37 @@ load(struct receiver *r)
 	return loaded;
 }
 
-/* Keys and directories first, then the door is locked. */
+/* False, which a session can live with, if the files are of no use. */
+static bool
+load_secret(struct receiver *r)
+{
+	const struct conf *c = &r->conf;
+	char error[TLS_ERROR_MAX];
+
+	if (c->tls_certificate[0] == '\0' || tls_secret_load(&r->secret,
+	    c->tls_certificate, c->tls_key, error) == 0)
+		return true;
+	log_warnx("%s", error);
+	return false;
+}
+
+/* For all sessions at once: making it costs more than a session. */
+static bool
+make_context(struct receiver *r)
+{
+	char error[TLS_ERROR_MAX];
+
+	if (r->conf.tls_certificate[0] == '\0')
+		return true;
+	if ((r->tls = tls_server_new(&r->secret, error)) != NULL) {
+		tls_secret_clear(&r->secret);
+		return true;
+	}
+	log_warnx("%s", error);
+	return false;
+}
+
+/* Directories first, then the door is locked. */
 static bool
 lock_in(struct receiver *r, bool parent)
 {
@@ -243,6 +301,10 @@ run_acceptor(void *arg, struct master_child *child)
 		.arg = r,
 	};
 
+	/* Without TLS only if there is nobody who has it. */
+	if (r->loaded && (!load_secret(r) || !make_context(r)) &&
+	    !child->alone)
+		return MASTER_UNFIT;
 	if (!r->loaded || !lock_in(r, true)) {
 		if (!child->alone)
 			return MASTER_UNFIT;
@@ -329,7 +391,7 @@ run_master(struct receiver *r)
 	return EX_OSERR;
 }
 
-static int
+static _Noreturn void
 run_session(struct receiver *r)
 {
 	struct peer peer;
@@ -339,12 +401,15 @@ run_session(struct receiver *r)
 	well = load(r);
 	if (well && confine_find(&r->confine, &r->conf, DOMAINS_MAX) == -1)
 		log_warn("the sandbox may keep out some of the configuration");
+	if (well)
+		(void)load_secret(r);
 	well = well && lock_in(r, false);
 	/* No reply of ours waits for the acknowledgement of another. */
 	(void)setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &one,
 	    sizeof(one));
 	(void)peer_find(&peer, STDIN_FILENO);
-	return (well ? serve : refuse)(r, STDIN_FILENO, &peer);
+	/* There is nothing left that exit(3) would have to do. */
+	_exit((well ? serve : refuse)(r, STDIN_FILENO, &peer));
 }
 
 /*** What would be answered, and why ***/
@@ -474,5 +539,7 @@ main(int argc, char *argv[])
 	}
 	log_open("mx-receive", log_target_find(), verbose);
 	find_sockets(&r);
-	return r.nfd > 0 ? run_master(&r) : run_session(&r);
+	if (r.nfd > 0)
+		return run_master(&r);
+	run_session(&r);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "proxy.h"
 
 static bool
 print_addr(char *buf, size_t size, const struct sockaddr_storage *ss, int *port)
@@ -81,4 +82,31 @@ peer_find(struct peer *p, int fd)
 	if (name == NULL || !addr_domain(p->name, name))
 		p->name[0] = '\0';
 	return true;
+}
+
+const char *
+peer_behind(struct peer *p, struct stream *s)
+{
+	enum proxy_got said = PROXY_MORE;
+	enum stream_got got;
+	struct proxy proxy;
+	const char *data;
+	size_t len, used;
+
+	while (said == PROXY_MORE) {
+		if ((got = stream_more(s, &data, &len)) != STREAM_LINE)
+			return got == STREAM_TIMEOUT ? "too late" :
+			    "left before its end";
+		said = proxy_parse(&proxy, data, len, &used);
+	}
+	if (said == PROXY_BAD)
+		return "not to be understood";
+	stream_skip(s, used);
+	if (proxy.addr[0] == '\0')
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	(void)strlcpy(p->addr, proxy.addr, sizeof(p->addr));
+	p->port = proxy.port;
+	p->v6 = strchr(p->addr, ':') != NULL;
+	return NULL;
 }

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <stdbool.h>
 
+#include "stream.h"
+
 /*
  * Who is at the other end of fd 0: asked of the socket; where that is none
  * (a pipe, a TLS helper in front), of the UCSPI variables TCPREMOTEIP,
@@ -23,5 +25,13 @@ bool peer_find(struct peer *p, int fd);
 
 /* The same of an address; false if it is none of the Internet. */
 bool peer_from(struct peer *p, const struct sockaddr_storage *ss);
+
+/*
+ * P is a proxy: reads the header from S by which it says for whom it speaks,
+ * and puts that one in its place; for nobody it can name, or for itself, P
+ * stays.  Blocks up to the deadline of S.  NULL, or what was wrong with the
+ * header, when P is as it was.
+ */
+const char *peer_behind(struct peer *p, struct stream *s);
 
 #endif

@@ -355,6 +355,16 @@ stream_data(struct stream *s, const char **data, size_t *len)
 	return STREAM_LINE;
 }
 
+enum stream_got
+stream_more(struct stream *s, const char **data, size_t *len)
+{
+	enum stream_got got = fill(s);
+
+	*data = s->in + s->inpos;
+	*len = s->inlen - s->inpos;
+	return got;
+}
+
 void
 stream_skip(struct stream *s, size_t len)
 {

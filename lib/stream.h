@@ -75,6 +75,9 @@ enum stream_got stream_line(struct stream *s, char **line, size_t *len,
 enum stream_got stream_data(struct stream *s, const char **data, size_t *len);
 void stream_skip(struct stream *s, size_t len);
 
+/* The same with at least one byte behind those that were there. */
+enum stream_got stream_more(struct stream *s, const char **data, size_t *len);
+
 /* Bytes read from the peer and not yet consumed. */
 size_t stream_pending(const struct stream *s);
 

@@ -100,8 +100,8 @@ fi
 # Behind a TLS helper the standard input is a pipe.
 mkconf
 mkdomain example.org
-printf 'EHLO client.test\r\nQUIT\r\n' |
-    "$BIN/mx-receive" -C "$CONF" >"$T/out" 2>"$T/log"
+(sleep 0.3; printf 'EHLO client.test\r\n'; sleep 0.3; printf 'QUIT\r\n') |
+    TCPREMOTEIP=192.0.2.5 "$BIN/mx-receive" -C "$CONF" >"$T/out" 2>"$T/log"
 is "$?" 0 "pipes: exit 0"
 like "$(head -n 1 "$T/out")" '^220 mx2\.backup\.test ESMTP' "pipes: a greeting"
 like "$(tail -n 1 "$T/out")" '^221 2\.0\.0 ' "pipes: good bye"
