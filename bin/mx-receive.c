@@ -16,6 +16,9 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "addr.h"
 #include "conf.h"
@@ -34,6 +37,7 @@
 
 #define FIRST_FD	3	/* of socket activation */
 #define DOMAINS_MAX	256	/* files that are read for each connection */
+#define HEAP		(1024 * 1024)
 
 static void
 usage(void)
@@ -331,6 +335,20 @@ fill_first(void)
 			(void)open(_PATH_DEVNULL, O_RDWR);
 }
 
+/*
+ * Makes the heap long enough at once.  Else each session would map its
+ * buffers and lengthen the heap for itself, and undo it before it ends.
+ */
+static void
+size_heap(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_TOP_PAD, HEAP);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP);
+	(void)mallopt(M_TRIM_THRESHOLD, 4 * HEAP);
+#endif
+}
+
 /* How many descriptors from the third on systemd's protocol gives us. */
 static int
 activated(void)
@@ -532,6 +550,7 @@ main(int argc, char *argv[])
 	/* A vanished client and a full disk are results, not signals. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	size_heap();
 	fill_first();
 	if (q.recipient != NULL) {
 		log_open("mx-receive", LOG_TARGET_STDERR, verbose);
