@@ -191,8 +191,6 @@ lock_in(struct receiver *r, bool parent)
 		log_warnx("%s", error);
 		return false;
 	}
-	/* syslog(3) has the time of its zone. */
-	tzset();
 	if (!confine_enter(&r->confine, &r->conf, r->spool, parent, active)) {
 		log_warnx("the sandbox is required, but there is %s", active);
 		return false;

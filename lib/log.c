@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE 2048
@@ -22,8 +23,11 @@ log_open(const char *ident, enum log_target target, int verbose)
 	log_ident = ident;
 	log_to = target;
 	log_verbose = verbose;
-	if (target == LOG_TARGET_SYSLOG)
+	if (target == LOG_TARGET_SYSLOG) {
 		openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
+		/* Its times are local; a sandbox would hide the zone. */
+		tzset();
+	}
 }
 
 void
