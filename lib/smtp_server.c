@@ -101,7 +101,8 @@
 #define DOMAINS_MAX	100	/* of a message: each is a copy, and two fds */
 #define PROGRESS	1024	/* octets that earn a new deadline in DATA */
 #define CHUNK_DIGITS	18	/* of BDAT: what surely does not overflow */
-#define OFFERED		(PARAM_SIZE | PARAM_8BITMIME | PARAM_SMTPUTF8 | PARAM_DSN)
+#define OFFERED		(PARAM_SIZE | PARAM_8BITMIME | PARAM_SMTPUTF8 | \
+			PARAM_DSN)
 
 struct transaction {
 	bool open;		/* MAIL was accepted */
@@ -983,12 +984,14 @@ cmd_starttls(struct session *s, char *arg)
 static void
 change_peer(struct peer *p, const struct xclient *x)
 {
-	if ((x->given & XCLIENT_NAME) != 0)
-		(void)strlcpy(p->name, x->name, sizeof(p->name));
 	if ((x->given & XCLIENT_ADDR) != 0) {
 		(void)strlcpy(p->addr, x->addr, sizeof(p->addr));
 		p->v6 = strchr(p->addr, ':') != NULL;
+		/* The name was another's. */
+		p->name[0] = '\0';
 	}
+	if ((x->given & XCLIENT_NAME) != 0)
+		(void)strlcpy(p->name, x->name, sizeof(p->name));
 	if ((x->given & XCLIENT_PORT) != 0)
 		p->port = x->port;
 }
