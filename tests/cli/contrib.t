@@ -66,9 +66,11 @@ else
 	skip "the s6 services" "no s6, or no tcpserver, here"
 fi
 
-is "$(awk '!/^#/ { print NF, $1, $2, $3, $5, $6, $7 }' \
+is "$(awk '!/^#/ { print NF, $1, $2, $3, $4, $5, $6, $7 }' \
     "$TOP/contrib/inetd.conf")" \
-    '7 smtp stream tcp mxkeep /usr/local/sbin/mx-receive mx-receive' \
+    "$(for p in tcp tcp6; do
+	echo 7 smtp stream $p wait mxkeep /usr/local/sbin/mx-receive mx-receive
+    done)" \
     "inetd.conf has the fields of inetd"
 
 # Five fields of time, the user, and a command that takes these options.
@@ -90,7 +92,7 @@ if command -v systemd-analyze >/dev/null; then
 	for u in "$TOP"/contrib/systemd/*; do
 		sed "s|/usr/local/sbin/|$BIN/|" "$u" >"$T/units/${u##*/}"
 	done
-	for u in mx-receive.socket mx-flush.timer mx-flush.service \
+	for u in mx-receive.socket mx-receive.service mx-flush.timer mx-flush.service \
 	    mx-expire.timer mx-expire.service; do
 		systemd-analyze verify "$T/units/$u" >"$T/.out" 2>&1
 		is "$(grep "$T/units" "$T/.out")" "" \
