@@ -18,6 +18,7 @@
 #include "dsn.h"
 #include "envelope.h"
 #include "hosts.h"
+#include "learn.h"
 #include "ledger.h"
 #include "log.h"
 #include "message.h"
@@ -61,6 +62,7 @@ struct flush {
 	int64_t next;		/* when the rate allows another message */
 	int64_t look;		/* when to look for a hold again */
 	bool stop;
+	struct learn *learn;	/* NULL for strangers' domains */
 };
 
 /* A list of reasons, as long as there is room. */
@@ -563,6 +565,8 @@ weigh(struct flush *f, struct message *m,
 	for (k = 0; k < r->nrcpt; k++) {
 		i = r->rcpt[k].index;
 		v[k] = judge(r, k, crowded, text);
+		learn_rcpt(f->learn, m->envelope.rcpt[i].address,
+		    &r->rcpt[k].reply);
 		if (is_ok(&r->rcpt[k].reply))
 			crowded = true;
 		relayed = v[k] == VERDICT_DELIVERED && is_relayed(f, m, i);
@@ -1002,8 +1006,12 @@ flush_domain(struct flush *f)
 		log_warn("%s: cannot read the queue", f->domain);
 		return -1;
 	}
+	if (ours == CONF_YES)
+		f->learn = learn_new();
 	drain(f, e, n);
 	free(e);
+	if (learn_save(f->learn, args->spool, f->domain, time(NULL)) == -1)
+		log_warn("%s: cannot note its recipients", f->domain);
 	return 0;
 }
 
@@ -1064,6 +1072,7 @@ out:
 		log_warnx("%s: its part of the spool is in trouble", domain);
 	if (lock != -1)
 		close(lock);
+	learn_free(f->learn);
 	free(f);
 	return waiting == -1 ? -1 : result;
 }
