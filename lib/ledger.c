@@ -30,7 +30,7 @@ ledger_lock(struct spool *sp, const char *domain)
 {
 	int fd, saved;
 
-	fd = spool_text_open(sp, domain, "lock", O_RDWR);
+	fd = spool_lock_open(sp, domain);
 	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		saved = errno;
 		close(fd);
@@ -208,7 +208,7 @@ ledger_note_primaries(struct spool *sp, const char *domain,
 		result = 0;
 		goto out;
 	}
-	lock = spool_text_open(sp, NULL, ".primaries/.lock", O_RDWR);
+	lock = spool_lock_open(sp, NULL);
 	if (lock == -1 || flock(lock, LOCK_EX) == -1 ||
 	    edit_primaries(sp, domain, now, old, true) == -1 ||
 	    edit_primaries(sp, domain, old, now, false) == -1)

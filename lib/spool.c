@@ -510,8 +510,8 @@ make_parents(struct spool *sp, char *path)
 	return 0;
 }
 
-int
-spool_text_open(struct spool *sp, const char *domain, const char *name,
+static int
+text_open(struct spool *sp, const char *domain, const char *name,
     int flags)
 {
 	char path[SPOOL_PATH_SIZE];
@@ -570,7 +570,7 @@ spool_text_append(struct spool *sp, const char *domain, const char *name,
 {
 	int fd, result;
 
-	fd = spool_text_open(sp, domain, name, O_WRONLY | O_APPEND);
+	fd = text_open(sp, domain, name, O_WRONLY | O_APPEND);
 	if (fd == -1)
 		return -1;
 	result = spool_write_fd(fd, line, strlen(line));
@@ -637,6 +637,25 @@ spool_seen_lock(int fd, int64_t ms)
 			pause.tv_nsec *= 2;
 	}
 	return true;
+}
+
+int
+spool_lock_open(struct spool *sp, const char *domain)
+{
+	char path[ADDR_DOMAIN_MAX + 32];
+
+	if (domain != NULL && spool_check_domain(domain) == -1)
+		return -1;
+	/* A domain's name does not begin with a dot. */
+	if (snprintf(path, sizeof(path), "locks/%s", domain != NULL ? domain :
+	    ".all") >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (make_dir(sp->fd, "locks") == -1)
+		return -1;
+	return openat(sp->fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
 }
 
 /*** The trigger ***/

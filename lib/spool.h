@@ -65,6 +65,12 @@ char **spool_domains(struct spool *sp);
 int spool_sync_domain(struct spool *sp, const char *domain);
 
 /*
+ * The file to lock for DOMAIN, or for what belongs to none if that is NULL:
+ * a descriptor, or -1.  No receiver can open it, so none can hold it.
+ */
+int spool_lock_open(struct spool *sp, const char *domain);
+
+/*
  * Wakes mx-flush -w.  0, or -1 with errno: ENXIO if none is there.
  */
 int spool_trigger(struct spool *sp);
@@ -116,15 +122,13 @@ int spool_write_fd(int fd, const char *buf, size_t len);
  * NULL; directories are made as needed.  Read: the whole as a string,
  * free(3) it, "" if it is missing, NULL with errno.  Write: a reader sees
  * the old or the new; SYNC makes the text durable.  Append: one line in one
- * write, durable.  Open: a descriptor, for a lock or the like.
+ * write, durable.
  */
 char *spool_text_read(struct spool *sp, const char *domain, const char *name);
 int spool_text_write(struct spool *sp, const char *domain, const char *name,
     const char *text, bool sync);
 int spool_text_append(struct spool *sp, const char *domain, const char *name,
     const char *line);
-int spool_text_open(struct spool *sp, const char *domain, const char *name,
-    int flags);
 int spool_text_remove(struct spool *sp, const char *domain, const char *name);
 /* A descriptor to read from, for a file too long to be read whole; or -1. */
 int spool_text_reader(struct spool *sp, const char *domain, const char *name);

@@ -61,7 +61,7 @@ is "$(only '#include <openssl' lib/tls.c lib/dane.c lib/openssl.c)" "" \
     "OpenSSL stays in tls.c"
 is "$(only '#include <idn2' lib/idn.c lib/libidn2.c)" "" \
     "libidn2 stays in idn.c"
-is "$(only '"((mail|seen|tmp|trigger)(/[^"]*)?|state/[^"]*)"' lib/spool.c)" "" \
+is "$(only '"((mail|seen|tmp|locks|trigger)(/[^"]*)?|state/[^"]*)"' lib/spool.c)" "" \
     "only spool.c names paths of the spool"
 is "$(grep -lE '\b(v?f?printf|puts|exit|err|errx|warnx?|getenv) ?\(' lib/*.c |
     grep -vE '^lib/(log|peer|row|domain|envelope|dsn)\.c$' | while read -r f; do
