@@ -210,7 +210,7 @@ serve_narrow(void *arg, int fd, struct peer *peer)
 {
 	struct receiver *r = arg;
 
-	if (confine_narrow(&r->conf))
+	if (confine_narrow(&r->confine, &r->conf))
 		return serve(arg, fd, peer);
 	log_warnx("the sandbox is required, and cannot be narrowed");
 	return refuse(arg, fd, peer);
@@ -550,6 +550,7 @@ main(int argc, char *argv[])
 	signal(SIGXFSZ, SIG_IGN);
 	size_heap();
 	fill_first();
+	confine_init(&r.confine);
 	if (q.recipient != NULL) {
 		log_open("mx-receive", LOG_TARGET_STDERR, verbose);
 		return explain(&r, &q);

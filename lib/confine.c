@@ -19,6 +19,7 @@ confine_init(struct confine *c)
 {
 	c->file = NULL;
 	c->n = 0;
+	c->prepared = -1;
 }
 
 void
@@ -128,7 +129,7 @@ put(struct sandbox_path *list, size_t n, const char *path, unsigned rights)
 }
 
 bool
-confine_enter(const struct confine *c, const struct conf *conf,
+confine_enter(struct confine *c, const struct conf *conf,
     const struct spool *sp, bool parent, char *active)
 {
 	const struct sandbox_limits limits = { RLIM_INFINITY, DESCRIPTORS,
@@ -159,13 +160,15 @@ confine_enter(const struct confine *c, const struct conf *conf,
 	    SANDBOX_ACTIVE_SIZE) == SANDBOX_ALL ||
 	    conf->sandbox != CONF_SANDBOX_REQUIRED;
 	free(list);
+	if (parent)
+		c->prepared = sandbox_prepare();
 	return result;
 }
 
 bool
-confine_narrow(const struct conf *conf)
+confine_narrow(const struct confine *c, const struct conf *conf)
 {
 	return conf->sandbox == CONF_SANDBOX_NO ||
-	    sandbox_narrow() == SANDBOX_ALL ||
+	    sandbox_narrow(c->prepared) == SANDBOX_ALL ||
 	    conf->sandbox != CONF_SANDBOX_REQUIRED;
 }

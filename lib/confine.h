@@ -19,6 +19,7 @@
 struct confine {
 	char **file;
 	size_t n;
+	int prepared;		/* for those that are narrowed; -1 */
 };
 
 void confine_init(struct confine *c);
@@ -36,8 +37,8 @@ int confine_find(struct confine *c, const struct conf *conf, size_t most);
  * SANDBOX_ACTIVE_SIZE, says in words what holds.  False: it is required and
  * not to be had.
  */
-bool confine_enter(const struct confine *c, const struct conf *conf,
+bool confine_enter(struct confine *c, const struct conf *conf,
     const struct spool *sp, bool parent, char *active);
-bool confine_narrow(const struct conf *conf);
+bool confine_narrow(const struct confine *c, const struct conf *conf);
 
 #endif

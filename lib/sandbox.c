@@ -106,24 +106,30 @@ add_path(int ruleset, const struct sandbox_path *p, uint64_t known)
 	return result;
 }
 
-/* A domain of its own, below the one we have; -1 with errno. */
+/* A ruleset with these paths; -1 with errno. */
 static int
-restrict_self(const struct ruleset *r, const struct sandbox_path *paths,
+ruleset_of(const struct ruleset *r, const struct sandbox_path *paths,
     size_t n)
 {
-	int fd, result = -1, saved;
+	int fd, saved;
 
 	if ((fd = ruleset_open(r)) == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (add_path(fd, &paths[i], r->fs) == -1)
-			goto out;
-	result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
-out:
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return result;
+		if (add_path(fd, &paths[i], r->fs) == -1) {
+			saved = errno;
+			close(fd);
+			errno = saved;
+			return -1;
+		}
+	return fd;
+}
+
+/* A domain of its own, below the one we have; -1 with errno. */
+static int
+restrict_self(int ruleset)
+{
+	return (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 }
 
 /* The ABI that is used, or -1 with errno. */
@@ -132,15 +138,20 @@ enter_landlock(const struct sandbox_path *paths, size_t n)
 {
 	int abi = ruleset_abi();
 	struct ruleset r = handled(abi);
+	int fd, result, saved;
 
 	if (abi == 1) {
 		/* It refuses every link from one directory to another. */
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	if (abi == -1 || restrict_self(&r, paths, n) == -1)
+	if (abi == -1 || (fd = ruleset_of(&r, paths, n)) == -1)
 		return -1;
-	return abi;
+	result = restrict_self(fd);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return result == -1 ? -1 : abi;
 }
 
 /*
@@ -149,8 +160,8 @@ enter_landlock(const struct sandbox_path *paths, size_t n)
  * were settled in the parent.  But a domain has to handle something, and
  * what links between directories is refused in each that does not allow it.
  */
-static int
-narrow_landlock(void)
+int
+sandbox_prepare(void)
 {
 	static const struct sandbox_path root = { -1, "/", SANDBOX_REFER };
 	int abi = ruleset_abi();
@@ -159,7 +170,7 @@ narrow_landlock(void)
 	if (abi < 2)
 		return -1;
 	r.fs = FS_REFER;
-	return restrict_self(&r, &root, 1);
+	return ruleset_of(&r, &root, 1);
 }
 
 /*** System calls: seccomp ***/
@@ -482,13 +493,14 @@ sandbox_enter(const struct sandbox_path *paths, size_t n,
 }
 
 unsigned
-sandbox_narrow(void)
+sandbox_narrow(int prepared)
 {
+	static const struct rlimit none = { 0, 0 };
 	unsigned holds = 0;
 
-	if (narrow_landlock() == 0)
+	if (prepared != -1 && restrict_self(prepared) == 0)
 		holds |= SANDBOX_FILES;
-	if (limit(RLIMIT_NPROC, 0) == 0)
+	if (setrlimit(RLIMIT_NPROC, &none) == 0)
 		holds |= SANDBOX_LIMITS;
 	if (narrow_seccomp() == 0)
 		holds |= SANDBOX_CALLS;

@@ -65,6 +65,12 @@ unsigned sandbox_enter(const struct sandbox_path *paths, size_t n,
  * fork, no signals, no socket from here on, and its siblings and their files
  * are as far away as any other process.  Returns the layers that hold.
  */
-unsigned sandbox_narrow(void);
+unsigned sandbox_narrow(int prepared);
+
+/*
+ * What it takes, once for all children: a descriptor, yours to close, or -1
+ * where there is no Landlock.
+ */
+int sandbox_prepare(void);
 
 #endif

@@ -89,7 +89,7 @@ can_read(const char *name)
 
 /* What can be read from within; a letter each. */
 static int
-inside(const struct confine *c, enum conf_sandbox sandbox)
+inside(struct confine *c, enum conf_sandbox sandbox)
 {
 	char active[SANDBOX_ACTIVE_SIZE], error[CONF_ERROR_MAX];
 	struct spool *sp = spool_open(conf.spool, error);
@@ -97,7 +97,7 @@ inside(const struct confine *c, enum conf_sandbox sandbox)
 
 	conf.sandbox = sandbox;
 	if (sp == NULL || !confine_enter(c, &conf, sp, true, active) ||
-	    !confine_narrow(&conf))
+	    !confine_narrow(c, &conf))
 		return 64;
 	if (sandbox != CONF_SANDBOX_NO && strstr(active, "no ") != NULL)
 		return 65;
@@ -110,7 +110,7 @@ inside(const struct confine *c, enum conf_sandbox sandbox)
 }
 
 static int
-from_inside(const struct confine *c, enum conf_sandbox sandbox)
+from_inside(struct confine *c, enum conf_sandbox sandbox)
 {
 	int status;
 	pid_t pid;

@@ -541,7 +541,7 @@ static void
 narrowed(void)
 {
 	parent = getppid();
-	outcome->layers = sandbox_narrow();
+	outcome->layers = sandbox_narrow(sandbox_prepare());
 	try_all();
 }
 
@@ -599,7 +599,7 @@ siblings(void)
 		fd = openat(tmp, ".", O_TMPFILE | O_WRONLY, 0600);
 		if (dup2(fd, 50) != 50)
 			_exit(1);
-		outcome->layers = sandbox_narrow();
+		outcome->layers = sandbox_narrow(sandbox_prepare());
 		(void)!write(ready[1], "x", 1);
 		(void)pause();
 		_exit(0);
@@ -607,7 +607,7 @@ siblings(void)
 	(void)!read(ready[0], path, 1);
 	if ((two = fork()) == 0) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/fd/50", one);
-		sandbox_narrow();
+		sandbox_narrow(sandbox_prepare());
 		outcome->error[0] = open_at(AT_FDCWD, path, O_WRONLY);
 		outcome->error[1] = result(linkat(AT_FDCWD, path, new,
 		    "stolen", AT_SYMLINK_FOLLOW));
