@@ -72,16 +72,27 @@ etrn_start(struct spool *sp, const char *domain, bool below, size_t *waiting)
 	return errno == ENXIO || errno == ENOENT ? ETRN_LATER : ETRN_DEAF;
 }
 
+struct caller {
+	struct spool *spool;
+	bool primary;
+};
+
 static int
 wake(const char *domain, void *arg)
 {
-	struct spool *sp = arg;
+	struct caller *c = arg;
 
-	return scan_waiting(sp, domain) == 1 && spool_trigger(sp) == 0;
+	c->primary = true;
+	return scan_waiting(c->spool, domain) == 1 &&
+	    spool_trigger(c->spool) == 0;
 }
 
 bool
-etrn_wake(struct spool *sp, const char *addr)
+etrn_wake(struct spool *sp, const char *addr, bool *primary)
 {
-	return ledger_primary_of(sp, addr, wake, sp) != 0;
+	struct caller c = { .spool = sp };
+	bool woken = ledger_primary_of(sp, addr, wake, &c) != 0;
+
+	*primary = c.primary;
+	return woken;
 }

@@ -134,6 +134,8 @@ struct session {
 	bool broken;		/* our side failed */
 	bool first;		/* no command was understood yet */
 	bool old_client;	/* by XCLIENT: it said HELO */
+	bool primary;		/* the client is the server of a domain */
+	bool unheard;		/* no flusher stays to be woken */
 	char helo[ADDR_DOMAIN_MAX + 1];
 	char other_helo[ADDR_DOMAIN_MAX + 1];	/* by XCLIENT, else "" */
 	struct transaction tx;
@@ -294,8 +296,10 @@ may_start(const struct session *s, const char *domain)
 {
 	const struct conf_nets *list = &s->conf->etrn;
 
-	return net_covers(list->net, list->n, s->peer.addr) ||
-	    ledger_is_primary(s->spool, s->peer.addr, domain);
+	if (net_covers(list->net, list->n, s->peer.addr))
+		return true;
+	return s->primary && (domain == NULL ||
+	    ledger_is_primary(s->spool, s->peer.addr, domain));
 }
 
 static void
@@ -674,8 +678,8 @@ accept_message(struct session *s, struct incoming *in)
 		log_info("client=[%s] left before it heard that id=%s is kept",
 		    s->peer.addr, incoming_id(in, 0));
 	log_accepted(s, in);
-	if (s->tx.wakes)
-		(void)spool_trigger(s->spool);
+	if (s->tx.wakes && !s->unheard)
+		s->unheard = spool_trigger(s->spool) == -1;
 }
 
 static void
@@ -1014,6 +1018,7 @@ cmd_xclient(struct session *s, char *arg)
 		return;
 	}
 	change_peer(&s->peer, &x);
+	s->primary = ledger_is_primary(s->spool, s->peer.addr, NULL);
 	log_debug("xclient client=[%s] addr=[%s]", s->args->peer->addr,
 	    s->peer.addr);
 	if ((x.given & XCLIENT_HELO) != 0)
@@ -1287,7 +1292,7 @@ begin_session(struct session *s)
 		return false;
 	}
 	say_greeting(s);
-	if (etrn_wake(s->spool, s->peer.addr))
+	if (etrn_wake(s->spool, s->peer.addr, &s->primary))
 		log_info("the primary [%s] is here", s->peer.addr);
 	return true;
 }
