@@ -39,6 +39,8 @@ open_ = [connect() for i in range(3)]
 check('three are greeted', all(c[2].startswith('220 ') for c in open_))
 check('a fourth of the same client is sent away',
       connect()[2].startswith('421 4.'))
+check('and so are twenty more', all(
+      connect()[2].startswith('421 4.') for i in range(20)))
 # They do not wait for each other.
 for s, f, _ in reversed(open_):
     say(f, 'EHLO client.test')
@@ -63,7 +65,9 @@ while read -r line; do
 	*) fail "the client: $line" ;;
 	esac
 done <"$T/out"
-is "$(grep -c . "$T/out")" 8 "the client came to its end"
+is "$(grep -c . "$T/out")" 9 "the client came to its end"
+is "$(grep -c 'sent away client=\[127' "$T/log")" 1 \
+    "a flood is told once, not 21 times"
 is "$("$BIN/mx-queue" -C "$CONF" list | wc -l | tr -d ' ')" 3 \
     "three messages are queued"
 
