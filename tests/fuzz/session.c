@@ -147,10 +147,10 @@ check_file(int folder, const char *name, const char *domain)
 	struct envelope e;
 	const char *why;
 	size_t wanted;
-	ssize_t n;
 	int fd = openat(folder, name, O_RDONLY);
+	ssize_t n = fd == -1 ? -1 : read(fd, buf, sizeof(buf));
 
-	need(fd != -1 && (n = read(fd, buf, sizeof(buf))) > 0);
+	need(n > 0);
 	need(envelope_parse(&e, buf, (size_t)n, &wanted, &why) == 0);
 	need(strcmp(e.domain, domain) == 0 && e.state == ENVELOPE_WHOLE);
 	need(memcmp(buf + e.length, "Received: from ", 15) == 0);
