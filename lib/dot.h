@@ -27,10 +27,11 @@ struct dot_decoder {
 void dot_decoder_init(struct dot_decoder *d);
 
 /*
- * Decodes from IN, at most LEN bytes, into OUT, which holds LEN + 3 bytes;
+ * Decodes from IN, at most LEN bytes, into OUT, of LEN + DOT_MORE bytes;
  * sets *OUTLEN.  Returns how many bytes of IN were used: all, or up to the
  * end of the final CRLF.CRLF (then d->done).
  */
+#define DOT_MORE 3
 size_t dot_decode(struct dot_decoder *d, const char *in, size_t len, char *out,
     size_t *outlen);
 

@@ -12,6 +12,7 @@
 #include "msgid.h"
 
 #define BUFSIZE	65536
+#define ROOM	4096		/* at least so much of it is free */
 
 struct copy {
 	struct envelope *envelope;
@@ -80,7 +81,7 @@ begin_copy(struct draft *d, struct copy *c, struct envelope *e,
 		return -1;
 	}
 	/* The first copy goes through the buffer, together with the text. */
-	if (c == d->copy && len <= sizeof(d->buf)) {
+	if (c == d->copy && len <= sizeof(d->buf) / 2) {
 		memcpy(d->buf, block, len);
 		d->used = d->own = len;
 		result = 0;
@@ -164,12 +165,27 @@ draft_write(struct draft *d, const char *data, size_t len)
 {
 	if (len > sizeof(d->buf) - d->used && flush_draft(d) == -1)
 		return -1;
+	if (len <= sizeof(d->buf)) {
+		memcpy(d->buf + d->used, data, len);
+		return draft_take(d, len);
+	}
 	d->size += (int64_t)len;
-	if (len >= sizeof(d->buf))
-		return write_copies(d, data, len, 0);
-	memcpy(d->buf + d->used, data, len);
+	return write_copies(d, data, len, 0);
+}
+
+char *
+draft_room(struct draft *d, size_t *size)
+{
+	*size = sizeof(d->buf) - d->used;
+	return d->buf + d->used;
+}
+
+int
+draft_take(struct draft *d, size_t len)
+{
+	d->size += (int64_t)len;
 	d->used += len;
-	return 0;
+	return sizeof(d->buf) - d->used < ROOM ? flush_draft(d) : 0;
 }
 
 int64_t

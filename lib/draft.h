@@ -31,6 +31,13 @@ void draft_set_folder(struct draft *d, enum spool_folder folder);
 /* More of the message.  After an error only draft_abort is of use. */
 int draft_write(struct draft *d, const char *data, size_t len);
 
+/*
+ * The same without a copy: *SIZE octets, never few, in which it may be made,
+ * and LEN of them taken from their beginning.
+ */
+char *draft_room(struct draft *d, size_t *size);
+int draft_take(struct draft *d, size_t len);
+
 /* Octets of the message so far, HEADER included. */
 int64_t draft_size(const struct draft *d);
 

@@ -26,7 +26,6 @@ struct incoming {
 	int64_t octets;
 	int64_t max_size;
 	int error;			/* errno of the spool, 0 none */
-	char text[65536 + 3];		/* decoded, on its way to the spool */
 };
 
 static void
@@ -115,10 +114,8 @@ incoming_open(const struct incoming_from *from)
 	char base[MSGID_BASE_MAX + 1], trace[4 * ADDR_MAX];
 	struct incoming *in;
 
-	/* Not calloc: untouched pages of the buffer cost nothing. */
-	if ((in = malloc(sizeof(*in))) == NULL)
+	if ((in = calloc(1, sizeof(*in))) == NULL)
 		return NULL;
-	memset(in, 0, offsetof(struct incoming, text));
 	in->max_size = from->max_size;
 	header_scan_init(&in->scan);
 	dot_decoder_init(&in->dot);
@@ -154,28 +151,28 @@ incoming_close(struct incoming *in)
 	errno = saved;
 }
 
-/* After trouble it is only counted. */
-static void
-take(struct incoming *in, const char *text, size_t len)
+/* False if text is of no use any more, and only counted. */
+static bool
+is_wanted(struct incoming *in, const char *text, size_t len)
 {
 	in->octets += (int64_t)len;
 	if (incoming_fault(in) != INCOMING_GOOD)
-		return;
+		return false;
 	header_scan_feed(&in->scan, text, len);
-	if (in->scan.received <= HOPS_MAX &&
-	    draft_write(in->draft, text, len) == -1)
-		in->error = errno;
+	return in->scan.received <= HOPS_MAX;
 }
 
 size_t
 incoming_data(struct incoming *in, const char *data, size_t len, bool *done)
 {
-	size_t used, out;
+	size_t used, out, size;
+	char *room = draft_room(in->draft, &size);
 
-	if (len > sizeof(in->text) - 3)
-		len = sizeof(in->text) - 3;
-	used = dot_decode(&in->dot, data, len, in->text, &out);
-	take(in, in->text, out);
+	if (len > size - DOT_MORE)
+		len = size - DOT_MORE;
+	used = dot_decode(&in->dot, data, len, room, &out);
+	if (is_wanted(in, room, out) && draft_take(in->draft, out) == -1)
+		in->error = errno;
 	*done = in->dot.done;
 	return used;
 }
@@ -184,7 +181,9 @@ void
 incoming_chunk(struct incoming *in, const char *data, size_t len)
 {
 	dot_watch(&in->watch, data, len);
-	take(in, data, len);
+	if (is_wanted(in, data, len) &&
+	    draft_write(in->draft, data, len) == -1)
+		in->error = errno;
 }
 
 void
