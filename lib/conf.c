@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libutil.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -703,36 +704,69 @@ parse_line(struct target *t, char *line, const char *file, size_t number,
 	return true;
 }
 
+/*
+ * All of FILE, NUL-terminated, caller frees; NULL with errno.  Each
+ * recipient's file is read anew: without the cost of a stream.
+ */
+static char *
+read_file(const char *file, size_t *len)
+{
+	char *text = NULL, *grown;
+	size_t size = 0;
+	ssize_t n = -1;
+	int fd, saved;
+
+	if ((fd = open(file, O_RDONLY | O_CLOEXEC)) == -1)
+		return NULL;
+	*len = 0;
+	do {
+		if (*len == size) {
+			size = size == 0 ? 512 : size * 2;
+			if ((grown = realloc(text, size + 1)) == NULL)
+				break;
+			text = grown;
+		}
+		if ((n = read(fd, text + *len, size - *len)) > 0)
+			*len += (size_t)n;
+	} while (n > 0);
+	saved = errno;
+	close(fd);
+	if (n == 0)
+		text[*len] = '\0';
+	else {
+		free(text);
+		text = NULL;
+	}
+	errno = saved;
+	return text;
+}
+
 /* False with ERROR set; a file that is not there is said by *THERE. */
 static bool
 parse_file(struct target *t, const char *file, bool *there, char *error)
 {
-	char *line = NULL;
-	size_t size = 0, number = 0;
-	ssize_t len;
+	char *text, *line, *next, *end;
+	size_t len, number = 0;
 	bool good = true;
-	FILE *f;
 
 	*there = true;
-	if ((f = fopen(file, "re")) == NULL) {
+	if ((text = read_file(file, &len)) == NULL) {
 		*there = errno != ENOENT;
 		return *there ? set_error(error, file, 0, strerror(errno), "") :
 		    true;
 	}
-	while (good && (len = getline(&line, &size, f)) != -1) {
+	for (line = text, end = text + len; good && line < end; line = next) {
+		if ((next = memchr(line, '\n', (size_t)(end - line))) == NULL)
+			next = end;
+		*next++ = '\0';
 		number++;
-		if (strlen(line) != (size_t)len)
+		if (line + strlen(line) + 1 != next)
 			good = set_error(error, file, number,
 			    "expected text, found a NUL", "");
-		else {
-			line[strcspn(line, "\n")] = '\0';
+		else
 			good = parse_line(t, line, file, number, error);
-		}
 	}
-	if (good && ferror(f))
-		good = set_error(error, file, 0, strerror(errno), "");
-	free(line);
-	fclose(f);
+	free(text);
 	return good;
 }
 
@@ -849,6 +883,14 @@ has_domains(const struct conf *c, char *error)
 	return set_error(error, path, 0, "expected a directory", "");
 }
 
+/* Without the room for routes that there are not. */
+static void
+set_defaults(struct settings *s, const struct settings *d)
+{
+	memcpy(s, d, offsetof(struct settings, route) +
+	    (size_t)d->nroute * sizeof(d->route[0]));
+}
+
 enum conf_match
 conf_domain(const struct conf *c, const char *domain, struct settings *s,
     char *file, char *error)
@@ -857,7 +899,7 @@ conf_domain(const struct conf *c, const char *domain, struct settings *s,
 	enum conf_match match;
 	const char *parent;
 
-	*s = c->defaults;
+	set_defaults(s, &c->defaults);
 	/* Only a checked name is joined into a path. */
 	if (!addr_domain(name, domain) || strcmp(name, domain) != 0)
 		return CONF_NO;
@@ -874,7 +916,7 @@ enum conf_match
 conf_file(const struct conf *c, const char *name, struct settings *s,
     char *error)
 {
-	*s = c->defaults;
+	set_defaults(s, &c->defaults);
 	return match_file(c, "", name, s, NULL, error);
 }
 

@@ -27,13 +27,13 @@ struct policy {
 	char domain[ADDR_DOMAIN_MAX + 1];	/* "" none */
 	char file[ADDR_DOMAIN_MAX + 2];
 	time_t learnt;
-	struct settings settings;
 	struct domain state;
 	/* of the question being answered */
 	const struct policy_mail *mail;
 	struct addr *rcpt;
 	policy_note *note;
 	void *arg;
+	struct settings settings;	/* last: see struct settings */
 };
 
 struct policy *
