@@ -202,8 +202,10 @@ link_copy(struct draft *d, struct copy *c)
 
 	if (d->named)
 		result = linkat(d->sp->tmp, c->base, c->dir, c->name, 0);
-	else {
-		/* AT_EMPTY_PATH would want a capability on older kernels. */
+	else
+		result = linkat(c->fd, "", c->dir, c->name, AT_EMPTY_PATH);
+	/* Before Linux 6.10 that takes a capability. */
+	if (result == -1 && !d->named && errno == ENOENT) {
 		(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
 		result = linkat(AT_FDCWD, proc, c->dir, c->name,
 		    AT_SYMLINK_FOLLOW);

@@ -41,12 +41,14 @@ store(int mail, int tmp, const char *buf, size_t size)
 	if (write(fd, buf, size) != (ssize_t)size)
 		err(1, "write");
 	dir = openat(mail, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
 	snprintf(name, sizeof(name), "1700000000.P%ldQ%u.mx2.test,S=%zu",
 	    (long)getpid(), ++n, size);
-	if (dir == -1 || linkat(AT_FDCWD, proc, dir, name,
-	    AT_SYMLINK_FOLLOW) == -1)
-		err(1, "linkat");
+	if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == -1) {
+		/* Before Linux 6.10 that takes a capability. */
+		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+		if (linkat(AT_FDCWD, proc, dir, name, AT_SYMLINK_FOLLOW) == -1)
+			err(1, "linkat");
+	}
 	if (fsync(fd) == -1 || fsync(dir) == -1)
 		err(1, "fsync");
 	close(dir);

@@ -17,6 +17,7 @@ receive_steps()
 	    s,.*mkdirat\([0-9]+<[^>]*/mail>\, "([^"]*)".*= 0$,mkdir \1,p
 	    s,.*fsync\([0-9]+<[^>]*/mail>.*= 0$,fsync mail,p
 	    s,.*fsync\([0-9]+<[^>]*/mail/([^/>]*)>.*= 0$,fsync \1,p
+	    s,.* linkat\(([0-9]+)<[^"]*"".*/mail/([^/]*)/new>.*= 0$,link \1 \2,p
 	    s,.* linkat\(.*/fd/([0-9]+)".*/mail/([^/]*)/new>.*= 0$,link \1 \2,p
 	    s,.* linkat\(.*/mail/([^/]*)/new>.*= 0$,link \1,p
 	    s,.*fsync\([0-9]+<.*/mail/([^/]*)/new>.*= 0$,fsync \1/new,p
