@@ -1281,14 +1281,13 @@ begin_session(struct session *s)
 	}
 	stream_deadline(s->io, deadline_min(s->end,
 	    deadline_in(s->conf->timeout.command)));
-	/* A proxy's header may have brought it along. */
-	if (got == STREAM_LINE || (s->peer.addr[0] != '\0' &&
-	    stream_pending(s->io) > 0)) {
-		hang_up(s, R_EARLY);
+	if (got != STREAM_TIMEOUT && got != STREAM_LINE) {
+		lost(s, got, "before the greeting");
 		return false;
 	}
-	if (got != STREAM_TIMEOUT) {
-		lost(s, got, "before the greeting");
+	/* It may have come behind a proxy's header, too. */
+	if (s->peer.addr[0] != '\0' && stream_pending(s->io) > 0) {
+		hang_up(s, R_EARLY);
 		return false;
 	}
 	say_greeting(s);

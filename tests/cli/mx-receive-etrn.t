@@ -6,8 +6,10 @@ mkconf 'etrn 192.0.2.0/24'
 mkdomain example.org
 mkdomain empty.test
 mkdomain .example.org
+mkdomain notexample.org
 printf 'Subject: x\n\nx\n' >"$T/mail"
-for address in a@example.org b@example.org c@sub.example.org; do
+for address in a@example.org b@example.org c@sub.example.org \
+    d@notexample.org; do
 	"$BIN/mx-queue" -C "$CONF" add -f '' "$address" <"$T/mail" >"$T/id" ||
 	    exit 1
 done
