@@ -26,11 +26,13 @@ struct policy {
 	/* of the domain asked about last */
 	char domain[ADDR_DOMAIN_MAX + 1];	/* "" none */
 	char file[ADDR_DOMAIN_MAX + 2];
+	bool foreign;			/* it has only the postmaster */
 	time_t learnt;
 	struct domain state;
 	/* of the question being answered */
 	const struct policy_mail *mail;
 	struct addr *rcpt;
+	bool named;			/* ... for <postmaster> */
 	policy_note *note;
 	void *arg;
 	struct settings settings;	/* last: see struct settings */
@@ -48,6 +50,7 @@ policy_new(const struct conf *conf, struct spool *spool)
 	p->spool = spool;
 	p->seen = NULL;
 	p->domain[0] = p->file[0] = p->error[0] = '\0';
+	p->foreign = false;
 	p->learnt = 0;
 	domain_init(&p->state);
 	return p;
@@ -146,22 +149,29 @@ learn_state(struct policy *p)
 	free(text);
 }
 
+/* NAMED: it is that of the operator's address, and need not be kept here. */
 static enum policy_verdict
-learn_domain(struct policy *p, const char *name)
+learn_domain(struct policy *p, const char *name, bool named)
 {
 	time_t now = time(NULL);
 
-	if (strcmp(p->domain, name) == 0 && p->learnt <= now &&
+	if (!p->foreign && strcmp(p->domain, name) == 0 && p->learnt <= now &&
 	    now - p->learnt <= RELEARN)
 		return POLICY_ACCEPT;
+	p->foreign = false;
 	p->domain[0] = '\0';
 	switch (conf_domain(p->conf, name, &p->settings, p->file, p->error)) {
 	case CONF_YES:
 		break;
 	case CONF_NO:
-		note(p, "domain", "no file for %s in %s/domains, nor for a "
-		    "parent", name, p->conf->dir);
-		return POLICY_RELAY;
+		if (!named) {
+			note(p, "domain", "no file for %s in %s/domains, nor "
+			    "for a parent", name, p->conf->dir);
+			return POLICY_RELAY;
+		}
+		(void)strlcpy(p->file, name, sizeof(p->file));
+		p->foreign = true;
+		break;
 	case CONF_BROKEN:
 		return broken(p, "domain", p->error);
 	}
@@ -177,6 +187,7 @@ check_domain(struct policy *p)
 	char name[ADDR_DOMAIN_MAX + 1];
 	struct addr *a = p->rcpt;
 	enum policy_verdict verdict;
+	bool named = a->domain[0] == '\0' && p->conf->postmaster_set;
 	const char *why;
 
 	if (a->domain[0] == '\0' && !name_postmaster(p, a)) {
@@ -197,8 +208,11 @@ check_domain(struct policy *p)
 		note(p, "domain", "%s: %s", a->domain, why);
 		return POLICY_RELAY;
 	}
-	verdict = learn_domain(p, name);
-	if (verdict == POLICY_ACCEPT)
+	p->named = named;
+	verdict = learn_domain(p, name, named);
+	if (verdict == POLICY_ACCEPT && p->foreign)
+		note(p, "domain", "%s, not kept here, by \"postmaster\"", name);
+	else if (verdict == POLICY_ACCEPT)
 		note(p, "domain", "%s, by %s/domains/%s", name, p->conf->dir,
 		    p->file);
 	return verdict;
@@ -276,8 +290,8 @@ static enum policy_verdict
 check_recipients(struct policy *p)
 {
 	/* RFC 5321 4.5.1: every domain has one. */
-	if (p->rcpt->local == strlen("postmaster") &&
-	    strncasecmp(p->rcpt->text, "postmaster", p->rcpt->local) == 0) {
+	if (p->named || (p->rcpt->local == strlen("postmaster") &&
+	    strncasecmp(p->rcpt->text, "postmaster", p->rcpt->local) == 0)) {
 		note(p, "recipients", "postmaster is always accepted");
 		return POLICY_ACCEPT;
 	}
@@ -450,7 +464,7 @@ policy_take(struct policy *p, const char *domain, int64_t bytes)
 	struct usage quota;
 
 	p->note = NULL;
-	if ((verdict = learn_domain(p, domain)) != POLICY_ACCEPT)
+	if ((verdict = learn_domain(p, domain, false)) != POLICY_ACCEPT)
 		return verdict == POLICY_BROKEN ? verdict : POLICY_ACCEPT;
 	quota = quota_of(p);
 	if (has_quota(p) && usage_take(p->spool, p->conf, p->file, &quota,
@@ -463,7 +477,7 @@ void
 policy_give(struct policy *p, const char *domain, int64_t bytes)
 {
 	p->note = NULL;
-	if (learn_domain(p, domain) == POLICY_ACCEPT && has_quota(p))
+	if (learn_domain(p, domain, false) == POLICY_ACCEPT && has_quota(p))
 		usage_give(p->spool, p->file, bytes);
 }
 
