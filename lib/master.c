@@ -260,8 +260,11 @@ look_after(struct keeper *k, int number)
 	if (k->now.pid == 0)
 		/* Not faster than that, or a fault would eat the machine. */
 		return now - k->now.since < PAUSE ? MASTER_END : renew(k);
-	if (!k->now.well && now - k->now.since >= AGAIN)
+	if (!k->now.well && now - k->now.since >= AGAIN) {
+		/* Its end would bring us here again, at once. */
+		k->now.since = now;
 		return reload(k);
+	}
 	return MASTER_END;
 }
 
@@ -276,6 +279,8 @@ master_run(const struct master *m)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	watch_init(&k.watch);
+	/* Whose SIGCHLD is ignored never hears of a child that died. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	if ((k.crowd = crowd_new()) == NULL ||
 	    sigprocmask(SIG_BLOCK, &set, NULL) == -1) {
 		crowd_free(k.crowd);
