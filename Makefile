@@ -3,6 +3,7 @@
 #	make			the programs, in bin/
 #	make check		all tests (sh tests/run)
 #	make check-postfix	one of them at full length: 1000 messages
+#	make check-tls		another: all that testssl.sh looks for
 #	make check-powercut	what power cuts leave of acknowledged mail (root)
 #	make demo		the main job on real mail (sh contrib/demo)
 #	make bench		accept and flush rates beside Postfix
@@ -107,6 +108,10 @@ check:
 check-postfix: all
 	ACCEPTANCE_MESSAGES=1000 sh tests/cli/acceptance.t
 
+# Everything testssl.sh knows of: a minute.
+check-tls: all
+	TESTSSL_CHECKS=--full sh tests/cli/testssl.t
+
 # Root, loop devices, FUSE.  Options of it: POWERCUT="-f ext4 -i 1000".
 POWERCUT =
 check-powercut: all
@@ -144,5 +149,5 @@ clean:
 	rm -f $(PROGRAMS) lib/*.o lib/libmx.a
 	rm -rf build
 
-.PHONY: all check check-postfix check-powercut demo bench lint install \
+.PHONY: all check check-postfix check-tls check-powercut demo bench lint install \
     uninstall clean fuzz
