@@ -115,7 +115,7 @@ struct transaction {
 				   primaries take; 0: none */
 	bool wakes;		/* the flusher, once it is kept */
 	struct incoming *in;	/* BDAT has begun */
-	bool spoiled;		/* a chunk was refused */
+	const char *spoiled;	/* what was answered to a chunk refused */
 };
 
 struct session {
@@ -518,8 +518,8 @@ cmd_rcpt(struct session *s, char *arg)
 	const char *rest, *problem;
 	struct addr a;
 
-	if (s->tx.in != NULL || s->tx.spoiled) {
-		answer(s, s->tx.spoiled ? R_SPOILED : R_IN_CHUNKS);
+	if (s->tx.in != NULL || s->tx.spoiled != NULL) {
+		answer(s, s->tx.spoiled != NULL ? R_SPOILED : R_IN_CHUNKS);
 		return;
 	}
 	if ((rest = take_path(s, &a, arg, ADDR_RECIPIENT)) == NULL)
@@ -558,8 +558,8 @@ protocol(const struct session *s)
 	return s->tls != NULL ? "ESMTPS" : "ESMTP";
 }
 
-/* False after an answer. */
-static bool
+/* NULL, or what to answer. */
+static const char *
 begin_message(struct session *s)
 {
 	const struct transaction *tx = &s->tx;
@@ -578,11 +578,10 @@ begin_message(struct session *s)
 	};
 
 	if ((s->tx.in = incoming_open(&from)) != NULL)
-		return true;
+		return NULL;
 	log_warn("cannot begin a message of client=[%s]", s->peer.addr);
 	s->broken = true;
-	answer(s, storage_answer(errno));
-	return false;
+	return storage_answer(errno);
 }
 
 /* NULL if the message may be kept. */
@@ -683,8 +682,7 @@ accept_message(struct session *s, struct incoming *in)
 }
 
 static void
-refuse_message(struct session *s, const struct incoming *in,
-    const char *problem)
+log_refused(struct session *s, const struct incoming *in, const char *problem)
 {
 	if (incoming_fault(in) == INCOMING_STORAGE) {
 		errno = incoming_error(in);
@@ -694,7 +692,6 @@ refuse_message(struct session *s, const struct incoming *in,
 	}
 	log_info("refused client=[%s] bytes=%" PRId64 " reply=\"%s\"",
 	    s->peer.addr, incoming_octets(in), problem);
-	answer(s, problem);
 }
 
 static void
@@ -702,10 +699,12 @@ end_message(struct session *s)
 {
 	const char *problem = fault_answer(s->tx.in);
 
-	if (problem != NULL)
-		refuse_message(s, s->tx.in, problem);
-	else
+	if (problem == NULL)
 		accept_message(s, s->tx.in);
+	else {
+		log_refused(s, s->tx.in, problem);
+		answer(s, problem);
+	}
 	tx_clear(&s->tx);
 }
 
@@ -781,18 +780,20 @@ receive(struct session *s)
 static void
 cmd_data(struct session *s, char *arg)
 {
+	const char *problem;
 	enum stream_got got;
 
 	(void)arg;
-	if (s->tx.in != NULL || s->tx.spoiled) {
-		answer(s, s->tx.spoiled ? R_SPOILED : R_IN_CHUNKS);
+	if (s->tx.in != NULL || s->tx.spoiled != NULL) {
+		answer(s, s->tx.spoiled != NULL ? R_SPOILED : R_IN_CHUNKS);
 		return;
 	}
 	if (s->tx.nrcpt == 0) {
 		answer(s, R_NO_RECIPIENT);
 		return;
 	}
-	if (!begin_message(s)) {
+	if ((problem = begin_message(s)) != NULL) {
+		answer(s, problem);
 		tx_clear(&s->tx);
 		return;
 	}
@@ -845,7 +846,11 @@ receive_chunk(struct session *s, int64_t left, bool take)
 	return STREAM_LINE;
 }
 
-/* NULL if a chunk may come now. */
+/*
+ * NULL if a chunk may come now.  What follows one that was refused is refused
+ * with the same words: who looks at the last reply alone is not to take what
+ * will pass for what is for good.
+ */
 static const char *
 chunk_problem(const struct session *s)
 {
@@ -853,19 +858,48 @@ chunk_problem(const struct session *s)
 		return R_HELO_FIRST;
 	if (!s->tx.open)
 		return R_MAIL_FIRST;
-	if (s->tx.spoiled)
-		return R_SPOILED;
+	if (s->tx.spoiled != NULL)
+		return s->tx.spoiled;
 	return s->tx.nrcpt == 0 ? R_NO_RECIPIENT : NULL;
 }
 
-/* A chunk that is not wanted is read away all the same. */
+/* After the last chunk nothing is left of a transaction, as after DATA. */
+static void
+refuse_chunk(struct session *s, const char *problem, bool last)
+{
+	answer(s, problem);
+	incoming_close(s->tx.in);
+	s->tx.in = NULL;
+	if (last)
+		tx_clear(&s->tx);
+	else if (s->tx.open)
+		s->tx.spoiled = problem;
+}
+
+static void
+end_chunk(struct session *s, bool last)
+{
+	const char *problem;
+
+	if (last) {
+		incoming_chunks_end(s->tx.in);
+		end_message(s);
+	} else if ((problem = fault_answer(s->tx.in)) == NULL)
+		answer(s, R_CHUNK);
+	else {
+		log_refused(s, s->tx.in, problem);
+		refuse_chunk(s, problem, last);
+	}
+}
+
+/* A chunk that is not wanted is read away all the same, and answered then. */
 static void
 cmd_bdat(struct session *s, char *arg)
 {
 	const char *problem;
 	enum stream_got got;
 	int64_t octets;
-	bool last, begun;
+	bool last;
 
 	if (!parse_chunk(arg, &octets, &last)) {
 		/* Nobody knows where the next command begins. */
@@ -874,30 +908,16 @@ cmd_bdat(struct session *s, char *arg)
 		return;
 	}
 	problem = chunk_problem(s);
-	begun = problem == NULL && (s->tx.in != NULL || begin_message(s));
-	s->tx.spoiled |= s->tx.open && !begun;
-	if ((got = receive_chunk(s, octets, begun)) != STREAM_LINE) {
+	if (problem == NULL && s->tx.in == NULL)
+		problem = begin_message(s);
+	got = receive_chunk(s, octets, problem == NULL);
+	if (got != STREAM_LINE) {
 		tx_clear(&s->tx);
 		lost(s, got, "in a chunk");
-		return;
-	}
-	if (problem != NULL)
-		answer(s, problem);
-	if (!begun)
-		return;
-	if (last)
-		incoming_chunks_end(s->tx.in);
-	problem = fault_answer(s->tx.in);
-	if (last)
-		end_message(s);
-	else if (problem == NULL)
-		answer(s, R_CHUNK);
-	else {
-		refuse_message(s, s->tx.in, problem);
-		incoming_close(s->tx.in);
-		s->tx.in = NULL;
-		s->tx.spoiled = true;
-	}
+	} else if (problem != NULL)
+		refuse_chunk(s, problem, last);
+	else
+		end_chunk(s, last);
 }
 
 static void

@@ -14,6 +14,15 @@ session()
 import sys
 size = ' '.join(sys.argv[2:])
 out = sys.stdout.buffer
+if size == 'BDAT':
+    for kb in int(sys.argv[1]), 1:
+        out.write(b'EHLO client.test\r\n' if kb > 1 else b'')
+        out.write(b'MAIL FROM:<a@sender.test>\r\nRCPT TO:<b@example.org>\r\n')
+        out.write(b'BDAT %d\r\n' % (kb * 1024))
+        for i in range(kb):
+            out.write(b'x' * 1022 + b'\r\n')
+        out.write(b'BDAT 3 LAST\r\nx\r\n')
+    sys.exit(out.write(b'QUIT\r\n') * 0)
 out.write(b'EHLO client.test\r\n')
 out.write(b'MAIL FROM:<a@sender.test> %s\r\n' % size.encode())
 out.write(b'RCPT TO:<b@example.org>\r\nRCPT TO:<b@example.net>\r\n'
@@ -142,6 +151,11 @@ like "$(codes)" ' 354 452 4\.3\.1 250 2\.0\.0 221 2\.0\.0$' \
 is "$(cat "$T/list")" "" "full amid the text: nothing queued"
 is "$(cat "$T/left")" "" "full amid the text: nothing left"
 is "$(cat "$T/status")" 75 "full amid the text: exit 75"
+
+on_tmpfs size=30m 40000 BDAT
+like "$(codes)" '^220 250 250 2\.1\.0 250 2\.1\.5 452 4\.3\.1 452 4\.3\.1 250 2\.1\.0 250 2\.1\.5 250 2\.0\.0 250 2\.0\.0 221 2\.0\.0$' \
+    "full amid the chunks: 452 4.3.1 to the last, and a new transaction"
+is "$(wc -l <"$T/list" | tr -d ' ')" 1 "full amid the chunks: the next is queued"
 
 # Two copies: room for one is not enough.
 on_tmpfs size=30m 20000
