@@ -741,6 +741,15 @@ read_file(const char *file, size_t *len)
 	return text;
 }
 
+/* A link to what is away for now does not say that nothing is there. */
+static bool
+is_link(const char *file)
+{
+	struct stat st;
+
+	return lstat(file, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* False with ERROR set; a file that is not there is said by *THERE. */
 static bool
 parse_file(struct target *t, const char *file, bool *there, char *error)
@@ -751,6 +760,9 @@ parse_file(struct target *t, const char *file, bool *there, char *error)
 
 	*there = true;
 	if ((text = read_file(file, &len)) == NULL) {
+		if (errno == ENOENT && is_link(file))
+			return set_error(error, file, 0,
+			    "a link to what is not there", "");
 		*there = errno != ENOENT;
 		return *there ? set_error(error, file, 0, strerror(errno), "") :
 		    true;
