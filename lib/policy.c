@@ -12,6 +12,7 @@
 
 #include "duration.h"
 #include "idn.h"
+#include "log.h"
 #include "recipients.h"
 #include "seen.h"
 #include "usage.h"
@@ -23,6 +24,7 @@ struct policy {
 	struct spool *spool;
 	struct seen *seen;		/* opened when first needed */
 	char error[CONF_ERROR_MAX];
+	bool warned;			/* that a quota does not hold */
 	/* of the domain asked about last */
 	char domain[ADDR_DOMAIN_MAX + 1];	/* "" none */
 	char file[ADDR_DOMAIN_MAX + 2];
@@ -52,6 +54,7 @@ policy_new(const struct conf *conf, struct spool *spool)
 	p->domain[0] = p->file[0] = p->error[0] = '\0';
 	p->foreign = false;
 	p->learnt = 0;
+	p->warned = false;
 	domain_init(&p->state);
 	return p;
 }
@@ -220,14 +223,34 @@ check_domain(struct policy *p)
 
 /*** Its recipients ***/
 
+/* A list names a domain beyond ASCII as the client does, or as the DNS. */
+static enum recipients_found
+ask_list(struct policy *p, const char *path, char *why)
+{
+	enum recipients_found found;
+	struct addr other;
+
+	found = recipients_file(path, p->rcpt, memory(p), why);
+	if (found != RECIPIENTS_NO || strcmp(p->rcpt->domain, p->domain) == 0)
+		return found;
+	other = *p->rcpt;
+	(void)strlcpy(other.domain, p->domain, sizeof(other.domain));
+	return recipients_file(path, &other, memory(p), why);
+}
+
 static enum policy_verdict
 check_list(struct policy *p)
 {
 	char path[PATH_MAX], why[RECIPIENTS_WHY_MAX];
+	enum recipients_found found;
 
 	if (!conf_path(p->conf, p->settings.recipients_file, path))
 		return broken(p, "recipients", "the file's name is too long");
-	switch (recipients_file(path, p->rcpt, memory(p), why)) {
+	found = ask_list(p, path, why);
+	/* A remark, if it is no error. */
+	if (found != RECIPIENTS_ERROR && *why != '\0' && p->note == NULL)
+		log_info("%s", why);
+	switch (found) {
 	case RECIPIENTS_YES:
 		note(p, "recipients", "listed in %s", path);
 		return POLICY_ACCEPT;
@@ -449,6 +472,9 @@ check_quota(struct policy *p)
 	    &used, time(NULL));
 	if (answer == USAGE_ERROR) {
 		note(p, "quota", "cannot be counted: %s", strerror(errno));
+		if (p->note == NULL && !p->warned)
+			log_warn("the quota of %s cannot be counted", p->file);
+		p->warned = true;
 		return POLICY_ACCEPT;
 	}
 	note(p, "quota", "%" PRId64 " messages wait, %" PRId64 " octets; "

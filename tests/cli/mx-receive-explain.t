@@ -44,6 +44,13 @@ says x@closed.test 1 '^550 5\.1\.1' 'unknown reject'
 says x@nolist.test 75 '^451 4\.3\.5' "$CONF/missing: No such file"
 says x@zbroken.test 75 '^451 4\.3\.5' 'zbroken.test:1: expire: expected'
 says x@up.test 0 '^250' 'the primary is unknown'
+# What a link leads to may be away for a moment.
+ln -s /nowhere/domain "$CONF/domains/linked.test"
+says x@linked.test 75 '^451 4\.3\.5' 'linked.test: a link to what is not there'
+mkdomain xn--bcher-kva.test 'recipients intl'
+printf 'ann@xn--bcher-kva.test\n' >"$CONF/intl"
+says ann@bücher.test 0 '^250' 'listed in'
+says eve@bücher.test 1 '^550 5\.1\.1' 'not listed in'
 
 mkdir -p "$SPOOL/state/up.test"
 printf 'state up\nlast-try %s x\nehlo SIZE 1000;PIPELINING\n' "$(date +%s)" \
