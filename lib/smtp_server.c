@@ -28,6 +28,7 @@
 #define R_OK		"250 2.0.0 ok"
 #define R_SENDER	"250 2.1.0 sender ok"
 #define R_RECIPIENT	"250 2.1.5 recipient ok"
+#define R_KEPT		"250 2.0.0 kept as"
 #define R_CHUNK		"250 2.0.0 chunk taken"
 #define R_VRFY		"252 2.5.2 send mail, and its own server will tell"
 #define R_HELP		"214 2.0.0 this host keeps mail while its server " \
@@ -96,6 +97,7 @@
 
 #define COMMAND_MAX	2046	/* RFC 5321 asks for 510, extensions for more:
 				   RFC 3461 5, 6531 3.4; XCLIENT */
+#define REPLY_MAX	512	/* RFC 5321 4.5.3.1.5, its end included */
 #define ERRORS_MAX	20
 #define TARPIT_AFTER	10	/* errors */
 #define DOMAINS_MAX	100	/* of a message: each is a copy, and two fds */
@@ -649,6 +651,22 @@ take_room(struct session *s, const struct incoming *in)
 	return NULL;
 }
 
+/* As many of the ids as a line of a reply holds (RFC 5321 4.5.3.1.5). */
+static void
+say_kept(struct session *s, const struct incoming *in)
+{
+	size_t used = strlen(R_KEPT "\r\n");
+
+	(void)stream_printf(s->io, R_KEPT);
+	for (size_t i = 0; i < incoming_copies(in) && i < 4; i++) {
+		used += strlen(incoming_id(in, i)) + 1;
+		if (used > REPLY_MAX)
+			break;
+		(void)stream_printf(s->io, " %s", incoming_id(in, i));
+	}
+	(void)stream_printf(s->io, "\r\n");
+}
+
 static void
 accept_message(struct session *s, struct incoming *in)
 {
@@ -669,10 +687,7 @@ accept_message(struct session *s, struct incoming *in)
 		return;
 	}
 	/* From here on the mail is safe. */
-	(void)stream_printf(s->io, "250 2.0.0 kept as");
-	for (size_t i = 0; i < incoming_copies(in) && i < 4; i++)
-		(void)stream_printf(s->io, " %s", incoming_id(in, i));
-	(void)stream_printf(s->io, "\r\n");
+	say_kept(s, in);
 	if (stream_flush(s->io) == -1)
 		log_info("client=[%s] left before it heard that id=%s is kept",
 		    s->peer.addr, incoming_id(in, 0));
