@@ -312,9 +312,11 @@ check_learnt(struct policy *p)
 static enum policy_verdict
 check_recipients(struct policy *p)
 {
-	/* RFC 5321 4.5.1: every domain has one. */
-	if (p->named || (p->rcpt->local == strlen("postmaster") &&
-	    strncasecmp(p->rcpt->text, "postmaster", p->rcpt->local) == 0)) {
+	char local[ADDR_LOCAL_MAX + 1];
+
+	/* RFC 5321 4.5.1: every domain has one, in quotes too (4.1.2). */
+	addr_local(p->rcpt, local);
+	if (p->named || strcasecmp(local, "postmaster") == 0) {
 		note(p, "recipients", "postmaster is always accepted");
 		return POLICY_ACCEPT;
 	}
