@@ -477,6 +477,26 @@ exit_status(enum policy_verdict verdict)
 	}
 }
 
+/* What nobody could say in a session gets no answer. */
+static bool
+is_asked_well(const struct question *q, struct policy_mail *mail)
+{
+	struct addr sender = { .utf8 = false };
+	struct net client;
+
+	if (*q->sender != '\0' && !addr_parse_mailbox(&sender, q->sender)) {
+		log_warnx("\"%s\": expected an address user@domain",
+		    q->sender);
+		return false;
+	}
+	if (*q->client != '\0' && !net_of(&client, q->client, 32, 64)) {
+		log_warnx("\"%s\": expected a numeric address", q->client);
+		return false;
+	}
+	mail->utf8 = sender.utf8;
+	return true;
+}
+
 /* Mail by this client from this sender to this recipient, without any. */
 static int
 explain(struct receiver *r, const struct question *q)
@@ -497,6 +517,8 @@ explain(struct receiver *r, const struct question *q)
 		    q->recipient);
 		return EX_USAGE;
 	}
+	if (!is_asked_well(q, &mail))
+		return EX_USAGE;
 	if (spool_become_owner(r->conf.spool, error) == -1 ||
 	    (r->spool = spool_open(r->conf.spool, error)) == NULL)
 		log_warnx("%s", error);

@@ -71,6 +71,14 @@ like "$(cat "$T/out")" 'client	speaks the PROXY protocol' "a proxy"
 explain -e nonsense
 is "$status" 64 "no address is a usage error"
 like "$(cat "$T/err")" 'expected an address' "and said so"
+explain -e bob@example.org -r mail.example.net
+is "$status" 64 "a client that is no address"
+explain -e bob@example.org -f '<a@b.test>'
+is "$status" 64 "a sender that is none"
+printf 'state down\nlast-try %s x\nehlo SIZE 1000\n' "$(date +%s)" \
+    >"$SPOOL/state/up.test/state"
+explain -e x@up.test -f ä@b.test
+like "$answer" '^550 5\.6\.7' "a sender who needs SMTPUTF8"
 explain -f a@b.test
 is "$status" 64 "a sender without a recipient"
 is "$(find "$SPOOL/mail" -type f)" "" "nothing is kept by asking"
