@@ -362,6 +362,9 @@ activated(void)
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+	if (error != NULL)
+		log_warnx("LISTEN_FDS=%s: expected a number up to %d", fds,
+		    LISTENER_MAX);
 	return error == NULL ? n : 0;
 }
 
@@ -519,7 +522,10 @@ explain(struct receiver *r, const struct question *q)
 	}
 	if (!is_asked_well(q, &mail))
 		return EX_USAGE;
-	if (spool_become_owner(r->conf.spool, error) == -1 ||
+	/* Who only asks makes nothing. */
+	if (access(r->conf.spool, F_OK) == -1)
+		log_warn("%s", r->conf.spool);
+	else if (spool_become_owner(r->conf.spool, error) == -1 ||
 	    (r->spool = spool_open(r->conf.spool, error)) == NULL)
 		log_warnx("%s", error);
 	row_init(&row, stdout, row_style_for(stdout));

@@ -712,11 +712,12 @@ static char *
 read_file(const char *file, size_t *len)
 {
 	char *text = NULL, *grown;
+	struct stat st;
 	size_t size = 0;
 	ssize_t n = -1;
 	int fd, saved;
 
-	if ((fd = open(file, O_RDONLY | O_CLOEXEC)) == -1)
+	if ((fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) == -1)
 		return NULL;
 	*len = 0;
 	do {
@@ -729,6 +730,12 @@ read_file(const char *file, size_t *len)
 		if ((n = read(fd, text + *len, size - *len)) > 0)
 			*len += (size_t)n;
 	} while (n > 0);
+	/* A pipe that nobody writes to looks empty, which means something. */
+	if (n == 0 && *len == 0 && fstat(fd, &st) == 0 &&
+	    S_ISFIFO(st.st_mode)) {
+		errno = EINVAL;
+		n = -1;
+	}
 	saved = errno;
 	close(fd);
 	if (n == 0)

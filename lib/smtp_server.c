@@ -100,6 +100,7 @@
 #define REPLY_MAX	512	/* RFC 5321 4.5.3.1.5, its end included */
 #define ERRORS_MAX	20
 #define TARPIT_AFTER	10	/* errors */
+#define RCPT_FRAME	64	/* octets beside its address and parameters */
 #define DOMAINS_MAX	100	/* of a message: each is a copy, and two fds */
 #define PROGRESS	1024	/* octets that earn a new deadline in DATA */
 #define CHUNK_DIGITS	18	/* of BDAT: what surely does not overflow */
@@ -113,6 +114,7 @@ struct transaction {
 	struct incoming_rcpt *rcpt;
 	size_t nrcpt;
 	size_t domains;		/* of rcpt */
+	size_t octets;		/* of rcpt, in an envelope */
 	int64_t limit;		/* octets: the least of ours and of what the
 				   primaries take; 0: none */
 	bool wakes;		/* the flusher, once it is kept */
@@ -266,6 +268,7 @@ tx_add(struct transaction *tx, const struct addr *a, const char *domain,
 		tx->rcpt = grown;
 	}
 	tx->domains += !tx_has_domain(tx, domain);
+	tx->octets += strlen(a->text) + strlen(params) + RCPT_FRAME;
 	grown = &tx->rcpt[tx->nrcpt++];
 	grown->addr = *a;
 	(void)strlcpy(grown->domain, domain, sizeof(grown->domain));
@@ -319,7 +322,7 @@ offer(struct session *s)
 		(void)stream_printf(s->io, "250-XCLIENT " XCLIENT_NAMES
 		    "\r\n");
 	(void)stream_printf(s->io, "250-LIMITS RCPTMAX=%" PRId64
-	    " RCPTDOMAINMAX=%d\r\n250 ENHANCEDSTATUSCODES\r\n",
+	    " RCPTDOMAINMAX=%d\r\n250-HELP\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    s->conf->max_recipients, DOMAINS_MAX);
 }
 
@@ -497,6 +500,7 @@ add_recipient(struct session *s, const struct addr *a, const char *params,
 		return;
 	}
 	if (tx->nrcpt >= (size_t)s->conf->max_recipients || is_apart(s) ||
+	    tx->octets >= ENVELOPE_MAX / 2 ||
 	    (tx->domains >= DOMAINS_MAX && !tx_has_domain(tx, domain))) {
 		answer(s, R_TOO_MANY);
 		return;
@@ -1012,6 +1016,7 @@ cmd_starttls(struct session *s, char *arg)
 		context = tls_server_new(s->args->secret, error);
 	if (context == NULL) {
 		log_warnx("%s", error);
+		s->errors++;
 		answer(s, R_NO_TLS_NOW);
 		return;
 	}
@@ -1311,7 +1316,8 @@ begin_session(struct session *s)
 	size_t len;
 
 	if (s->conf->greet_delay > 0) {
-		stream_deadline(s->io, deadline_in(s->conf->greet_delay));
+		stream_deadline(s->io, deadline_min(s->end,
+		    deadline_in(s->conf->greet_delay)));
 		got = stream_data(s->io, &data, &len);
 	}
 	stream_deadline(s->io, deadline_min(s->end,

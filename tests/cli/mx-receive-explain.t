@@ -81,6 +81,13 @@ explain -e x@up.test -f ä@b.test
 like "$answer" '^550 5\.6\.7' "a sender who needs SMTPUTF8"
 explain -f a@b.test
 is "$status" 64 "a sender without a recipient"
+mkfifo "$CONF/domains/fifo.test"
+says x@fifo.test 75 '^451 4\.3\.5' 'fifo\.test'
+sed -i "s,^spool .*,spool $T/nowhere," "$CONF/mxkeep.conf"
+explain -e postmaster@example.org
+is "$status" 0 "without a spool too"
+like "$(cat "$T/err")" 'nowhere: No such file' "which is said"
+not_ok "and nothing is made" test -e "$T/nowhere"
 is "$(find "$SPOOL/mail" -type f)" "" "nothing is kept by asking"
 
 done_testing

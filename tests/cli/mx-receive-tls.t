@@ -86,9 +86,9 @@ if command -v swaks >/dev/null; then
 		    --tls-ca-path "$T/root.crt" --timeout 10
 	done
 	is "$(queued)" 2 "both messages are queued"
-	file=$(ls "$SPOOL/mail/example.org/new/"* | head -n 1)
-	like "$(cat "$file")" 'TLSv1\.2' "TLS is in the envelope"
-	like "$(cat "$file")" 'with ESMTPS' "and in Received"
+	like "$(cat "$SPOOL/mail/example.org/new/"*)" '^Mx-Tls: TLSv1\.2 ' \
+	    "TLS is in the envelope"
+	like "$(cat "$SPOOL/mail/example.org/new/"*)" 'with ESMTPS' "and in Received"
 else
 	skip "swaks --tls" "no swaks here"
 fi
