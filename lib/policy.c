@@ -13,6 +13,7 @@
 #include "duration.h"
 #include "idn.h"
 #include "log.h"
+#include "log.h"
 #include "recipients.h"
 #include "seen.h"
 #include "usage.h"
@@ -494,10 +495,21 @@ policy_take(struct policy *p, const char *domain, int64_t bytes)
 	p->note = NULL;
 	if ((verdict = learn_domain(p, domain, false)) != POLICY_ACCEPT)
 		return verdict == POLICY_BROKEN ? verdict : POLICY_ACCEPT;
+	if (!has_quota(p))
+		return POLICY_ACCEPT;
 	quota = quota_of(p);
-	if (has_quota(p) && usage_take(p->spool, p->conf, p->file, &quota,
-	    bytes, time(NULL)) == USAGE_FULL)
+	switch (usage_take(p->spool, p->conf, p->file, &quota, bytes,
+	    time(NULL))) {
+	case USAGE_ROOM:
+		break;
+	case USAGE_FULL:
 		return POLICY_QUOTA;
+	case USAGE_ERROR:
+		/* Better than to refuse, but nobody would ever notice. */
+		log_warn("the quota of %s does not hold: it cannot be counted",
+		    p->file);
+		break;
+	}
 	return POLICY_ACCEPT;
 }
 

@@ -70,6 +70,16 @@ is "$?" 0 "room enough: exit 0"
 like "$(codes)" '250 2.0.0 250 2.0.0 221 2.0.0$' "room enough: taken"
 is "$(queued)" 2 "room enough: queued"
 
+mkdir "$SPOOL/seen/usage:example.net"
+mkdomain example.net "quota 1000"
+receive "" 1
+like "$(codes)" '250 2.0.0 250 2.0.0 221 2.0.0$' "no counting: taken"
+like "$(cat "$T/log")" 'the quota of example.net does not hold' \
+    "no counting: the log tells"
+rm -rf "$SPOOL/mail" "$SPOOL/seen"
+mkdomain example.net
+receive "" 1
+
 # A limit of the process: as if a disk gave up amid a text.
 if [ -z "$ASAN" ]; then
 	receive "-f 100" 4000
