@@ -16,6 +16,10 @@
 
 #include "duration.h"
 
+#ifndef O_PATH
+#define O_PATH	O_RDONLY
+#endif
+
 #define DAY		(86400LL)
 #define MINUTE		(60 * 1000LL)
 #define REPORT_EXPIRE	(5 * DAY)
@@ -884,24 +888,6 @@ match_file(const struct conf *c, const char *dot, const char *name,
 	return CONF_YES;
 }
 
-/*
- * Without the directory (not mounted, being restored) every domain would
- * look like a stranger's, its mail refused for good and expired early.
- */
-static bool
-has_domains(const struct conf *c, char *error)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (snprintf(path, sizeof(path), "%s/domains", c->dir) >=
-	    (int)sizeof(path))
-		return false;
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return true;
-	return set_error(error, path, 0, "expected a directory", "");
-}
-
 /* Without the room for routes that there are not. */
 static void
 set_defaults(struct settings *s, const struct settings *d)
@@ -910,25 +896,72 @@ set_defaults(struct settings *s, const struct settings *d)
 	    (size_t)d->nroute * sizeof(d->route[0]));
 }
 
+static enum conf_match
+match_any(const struct conf *c, const char *name, struct settings *s,
+    char *file, char *error)
+{
+	enum conf_match match = match_file(c, "", name, s, file, error);
+	const char *parent;
+
+	for (parent = strchr(name, '.'); match == CONF_NO && parent != NULL;
+	    parent = strchr(parent + 1, '.'))
+		match = match_file(c, ".", parent + 1, s, file, error);
+	return match;
+}
+
+static bool
+is_there(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, 0) == 0 || errno != ENOENT;
+}
+
+/*
+ * Without the directory (not mounted, being restored, just exchanged) every
+ * domain would look like a stranger's, its mail refused for good and expired
+ * early.  What is held open cannot be moved away between two names.
+ */
+static enum conf_match
+confirm_no(const struct conf *c, const char *name, char *error)
+{
+	char path[PATH_MAX];
+	const char *dot;
+	bool there;
+	int dir;
+
+	(void)snprintf(path, sizeof(path), "%s/domains", c->dir);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1) {
+		(void)set_error(error, path, 0, errno == ENOENT ||
+		    errno == ENOTDIR ? "expected a directory" :
+		    strerror(errno), "");
+		return CONF_BROKEN;
+	}
+	there = is_there(dir, name);
+	for (dot = strchr(name, '.'); !there && dot != NULL;
+	    dot = strchr(dot + 1, '.'))
+		there = is_there(dir, dot);
+	close(dir);
+	if (!there)
+		return CONF_NO;
+	(void)set_error(error, path, 0, "was changed just now", "");
+	return CONF_BROKEN;
+}
+
 enum conf_match
 conf_domain(const struct conf *c, const char *domain, struct settings *s,
     char *file, char *error)
 {
 	char name[ADDR_DOMAIN_MAX + 1];
 	enum conf_match match;
-	const char *parent;
 
 	set_defaults(s, &c->defaults);
 	/* Only a checked name is joined into a path. */
 	if (!addr_domain(name, domain) || strcmp(name, domain) != 0)
 		return CONF_NO;
-	match = match_file(c, "", name, s, file, error);
-	for (parent = strchr(name, '.'); match == CONF_NO && parent != NULL;
-	    parent = strchr(parent + 1, '.'))
-		match = match_file(c, ".", parent + 1, s, file, error);
-	if (match == CONF_NO && !has_domains(c, error))
-		return CONF_BROKEN;
-	return match;
+	match = match_any(c, name, s, file, error);
+	return match == CONF_NO ? confirm_no(c, name, error) : match;
 }
 
 enum conf_match

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <netinet/in.h>
@@ -493,6 +494,44 @@ check_missing(void)
 	is_int(conf_domains(&c, collect, all), -1, "nor can it be read");
 }
 
+/* The directory comes and goes while somebody asks. */
+static void
+check_swapped(void)
+{
+	char gone[300], error[CONF_ERROR_MAX];
+	struct settings s;
+	struct conf c;
+	int strangers = 0, found = 0;
+	pid_t pid;
+
+	(void)snprintf(gone, sizeof(gone), "%s/gone", dir);
+	if (rename(gone, in_dir("domains")) == -1)
+		abort();
+	put_text("domains/example.org", "");
+	if (conf_load(&c, dir, error) == -1 || (pid = fork()) == -1)
+		abort();
+	if (pid == 0) {
+		for (int i = 0; i < 20000; i++)
+			if (rename(in_dir("domains"), gone) == -1 ||
+			    rename(gone, in_dir("domains")) == -1)
+				_exit(1);
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, WNOHANG) == 0)
+		switch (conf_domain(&c, "example.org", &s, NULL, error)) {
+		case CONF_YES:
+			found++;
+			break;
+		case CONF_NO:
+			strangers++;
+			break;
+		case CONF_BROKEN:
+			break;
+		}
+	ok(found > 0, "a directory that is moved about is found");
+	is_int(strangers, 0, "and never lacks a domain it has");
+}
+
 int
 main(void)
 {
@@ -506,6 +545,7 @@ main(void)
 	check_values();
 	check_domains();
 	check_missing();
+	check_swapped();
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return done_testing();
 }
