@@ -36,7 +36,8 @@
 #include "tls.h"
 
 #define FIRST_FD	3	/* of socket activation */
-#define DOMAINS_MAX	256	/* files that are read for each connection */
+#define DOMAINS_MAX	64	/* files that are read for each connection */
+#define WATCHED_MAX	256	/* files of domains that a master watches */
 #define HEAP		(1024 * 1024)
 
 static void
@@ -253,7 +254,7 @@ watch_domain(const char *name, void *arg)
 static bool
 watch_domains(struct receiver *r, struct watch *w)
 {
-	struct domain_files files = { w, r, DOMAINS_MAX };
+	struct domain_files files = { w, r, WATCHED_MAX };
 
 	confine_clear(&r->confine);
 	if (confine_find(&r->confine, &r->conf, SIZE_MAX) == -1 ||
