@@ -1249,6 +1249,18 @@ run_command(struct session *s, const struct command *c, char *arg)
 	}
 }
 
+/* LINE is none.  What follows a BDAT would be taken for commands. */
+static void
+refuse_line(struct session *s, const char *line, const char *text)
+{
+	if (strncasecmp(line, "BDAT", 4) != 0)
+		answer(s, text);
+	else {
+		s->errors++;
+		hang_up(s, R_BDAT_SYNTAX);
+	}
+}
+
 static void
 run_line(struct session *s, char *line, size_t len)
 {
@@ -1257,7 +1269,7 @@ run_line(struct session *s, char *line, size_t len)
 	char *arg;
 
 	if (strlen(line) != len) {
-		answer(s, R_NUL);
+		refuse_line(s, line, R_NUL);
 		return;
 	}
 	/* Blanks before the end of the line are tolerated (4.1.1). */
@@ -1290,7 +1302,7 @@ next_command(struct session *s)
 		run_line(s, line, len);
 		break;
 	case STREAM_BARE:
-		answer(s, R_BARE);
+		refuse_line(s, line, R_BARE);
 		break;
 	case STREAM_LONG:
 		answer(s, R_LONG);
