@@ -44,7 +44,7 @@ struct tls_context;
 /*
  * What servers have in common: TLS 1.2 or newer, forward secrecy and AEAD or
  * at least AES; no compression, no renegotiation, no resumption.  In a parent
- * that forks for each connection one serves all children.  Costs 5 ms of CPU
+ * that forks for each connection one serves all children.  Costs 4 ms of CPU
  * at the first call in a process, and finds the libraries then if they are
  * loaded late.  NULL: they are missing, or the secret is not usable.
  */
