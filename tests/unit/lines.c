@@ -126,7 +126,7 @@ check_find(void)
 		const char *before, *after;
 	} shape[] = { { "", "\n" }, { "", "@example.org\n" },
 	    { "# comment\n", "\n\n" }, { "", "\r\n" },
-	    { "", " some more of it\n" } };
+	    { "\n", "\n" }, { "", " some more of it\n" } };
 	char *text = malloc(1 << 20), word[64], rest[16];
 	size_t used;
 	int wrong;

@@ -164,7 +164,7 @@ put_long(bool wrong, time_t age)
 	for (int i = 0; i < 10000; i++) {
 		used += (size_t)snprintf(text + used, 64, "u%05d@x.test\n", i);
 		if (wrong && i == 5000)
-			used += (size_t)snprintf(text + used, 64, "a\n");
+			used += (size_t)snprintf(text + used, 64, "a00000@x.test\n");
 	}
 	put(text, used, age);
 	free(text);
@@ -219,7 +219,7 @@ check_long(void)
 	ok(!remembers_order(seen), "a file just changed is not remembered");
 	put_long(true, 60);
 	is_int(count_wrong(seen), 0, "all of an unsorted list are found");
-	is_int(look("A@x.test", seen, why), YES, "those out of order, too");
+	is_int(look("A00000@x.test", seen, why), YES, "those out of order, too");
 	is_int(look("b@x.test", seen, why), NO, "others are not");
 	ok(strstr(why, "/list:5002: not sorted") != NULL, "says %s", why);
 	/* The time of change of the inode cannot be set back. */
@@ -228,7 +228,7 @@ check_long(void)
 	ok(remembers_order(seen), "it is remembered");
 	is_int(look("b@x.test", seen, why), NO, "once more");
 	is_str(why, "", "and said once");
-	is_int(look("a@x.test", seen, why), YES, "who is out of order is "
+	is_int(look("a00000@x.test", seen, why), YES, "who is out of order is "
 	    "found in a list known to be unsorted");
 	seen_close(seen);
 	if ((seen = seen_open(sp)) == NULL)
@@ -236,7 +236,8 @@ check_long(void)
 	ok(remembers_order(seen), "by others, too");
 	put_long(true, 61);
 	ok(!remembers_order(seen), "until the file changes");
-	is_int(look("a@x.test", NULL, why), YES, "it goes without a memory");
+	is_int(look("a00000@x.test", NULL, why), YES,
+	    "it goes without a memory");
 	seen_close(seen);
 }
 
