@@ -262,9 +262,7 @@ check_list(struct policy *p)
 	case RECIPIENTS_ERROR:
 		break;
 	}
-	(void)snprintf(p->error, sizeof(p->error), "%.300s: %.200s", path,
-	    why);
-	return broken(p, "recipients", p->error);
+	return broken(p, "recipients", why);
 }
 
 static enum policy_verdict
@@ -303,8 +301,13 @@ check_learnt(struct policy *p)
 	case RECIPIENTS_NO:
 		note(p, "recipients", "the primary has refused it lately");
 		return POLICY_NOBODY;
-	case RECIPIENTS_UNKNOWN:
 	case RECIPIENTS_ERROR:
+		/* What cannot be read is no reason to refuse for good. */
+		if (p->settings.unknown == CONF_REJECT)
+			return broken(p, "recipients",
+			    "what was learnt cannot be read");
+		break;
+	case RECIPIENTS_UNKNOWN:
 		break;
 	}
 	return unknown(p);

@@ -41,7 +41,7 @@ says 'x@[192.0.2.1]' 1 '^550 5\.7\.1' 'literal'
 says x@unknown.test 75 '^450 4\.1\.1' 'unknown defer'
 says x@open.test 0 '^250' 'unknown accept.*no report'
 says x@closed.test 1 '^550 5\.1\.1' 'unknown reject'
-says x@nolist.test 75 '^451 4\.3\.5' "$CONF/missing: No such file"
+says x@nolist.test 75 '^451 4\.3\.5' "recipients	$CONF/missing: No such file"
 says x@zbroken.test 75 '^451 4\.3\.5' 'zbroken.test:1: expire: expected'
 says x@up.test 0 '^250' 'the primary is unknown'
 # What a link leads to may be away for a moment.
@@ -81,6 +81,8 @@ explain -e x@up.test -f ä@b.test
 like "$answer" '^550 5\.6\.7' "a sender who needs SMTPUTF8"
 explain -f a@b.test
 is "$status" 64 "a sender without a recipient"
+mkdir -p "$SPOOL/state/closed.test/recipients"
+says x@closed.test 75 '^451 4\.3\.5' 'what was learnt cannot be read'
 mkfifo "$CONF/domains/fifo.test"
 says x@fifo.test 75 '^451 4\.3\.5' 'fifo\.test'
 sed -i "s,^spool .*,spool $T/nowhere," "$CONF/mxkeep.conf"
