@@ -276,11 +276,18 @@ static const struct check {
 #define NCHECKS_NARROW	4	/* of them, for everybody */
 
 #define CHECK_MAX	8	/* instructions for one check */
-#define NINS		(10 + CHECK_MAX * COUNT(checks) + COUNT(refused) + \
+#define NINS		(20 + CHECK_MAX * COUNT(checks) + 3 * WORDS + \
 			COUNT(refused_narrow))
 
+/* Numbers of calls, a bit for each. */
+#define WORDS		16
+struct set {
+	uint32_t word[WORDS];
+};
+
+_Static_assert(NR_FILE_SETATTR < 32 * WORDS, "each call has its bit");
 /* The jumps of seccomp's BPF are of 8 bits. */
-_Static_assert(COUNT(refused) + COUNT(refused_narrow) < UINT8_MAX,
+_Static_assert(3 * WORDS + COUNT(refused_narrow) < UINT8_MAX,
     "each refused call can jump to the end");
 
 struct program {
@@ -361,12 +368,46 @@ emit_check(struct program *p, const struct check *c)
 	p->ins[at].jf = (uint8_t)(p->n - at - 1);
 }
 
-/* N calls; MORE instructions follow before emit_end. */
 static void
-emit_refused(struct program *p, const uint16_t *nr, size_t n, size_t more)
+emit_refused(struct program *p, const uint16_t *nr, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		emit_jump(p, BPF_JEQ, nr[i], n - i + more, 0);
+		emit_jump(p, BPF_JEQ, nr[i], n - i, 0);
+}
+
+static void
+add_calls(struct set *set, const uint16_t *nr, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		set->word[nr[i] / 32] |= UINT32_C(1) << nr[i] % 32;
+}
+
+/*
+ * A comparison for each would be twice as long a program, which the kernel
+ * has to compile at each start, and to run at each call.
+ */
+static void
+emit_refused_set(struct program *p, const struct set *set)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < WORDS; i++)
+		left += set->word[i] != 0;
+	emit(p, BPF_ALU | BPF_AND | BPF_K, 31, 0, 0);
+	emit(p, BPF_MISC | BPF_TAX, 0, 0, 0);
+	emit(p, BPF_LD | BPF_IMM, 1, 0, 0);
+	emit(p, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
+	emit(p, BPF_MISC | BPF_TAX, 0, 0, 0);
+	emit_load(p, offsetof(struct seccomp_data, nr));
+	emit(p, BPF_ALU | BPF_RSH | BPF_K, 5, 0, 0);
+	for (size_t i = 0; i < WORDS; i++)
+		if (set->word[i] != 0) {
+			left--;
+			emit_jump(p, BPF_JEQ, (uint32_t)i, 0, 2);
+			emit(p, BPF_LD | BPF_IMM, set->word[i], 0, 0);
+			emit(p, BPF_JMP | BPF_JSET | BPF_X, 0, 3 * left + 1,
+			    3 * left);
+		}
 }
 
 static int
@@ -380,15 +421,17 @@ install(struct program *p)
 static int
 enter_seccomp(bool parent)
 {
-	size_t narrow = parent ? 0 : COUNT(refused_narrow);
+	struct set set = { { 0 } };
 	struct program p;
 
 	p.n = 0;
 	emit_begin(&p);
 	for (size_t i = 0; i < (parent ? COUNT(checks) : NCHECKS_NARROW); i++)
 		emit_check(&p, &checks[i]);
-	emit_refused(&p, refused, COUNT(refused), narrow);
-	emit_refused(&p, refused_narrow, narrow, 0);
+	add_calls(&set, refused, COUNT(refused));
+	if (!parent)
+		add_calls(&set, refused_narrow, COUNT(refused_narrow));
+	emit_refused_set(&p, &set);
 	emit_end(&p);
 	return install(&p);
 }
@@ -398,9 +441,11 @@ narrow_seccomp(void)
 {
 	struct program p;
 
+	/* The filter of the parent has seen to the rest. */
 	p.n = 0;
-	emit_begin(&p);
-	emit_refused(&p, refused_narrow, COUNT(refused_narrow), 0);
+	emit_load(&p, offsetof(struct seccomp_data, args));
+	emit_load(&p, offsetof(struct seccomp_data, nr));
+	emit_refused(&p, refused_narrow, COUNT(refused_narrow));
 	emit_end(&p);
 	return install(&p);
 }
