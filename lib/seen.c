@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,7 +83,9 @@ write_head(struct seen *seen)
 	struct head *h = &seen->head;
 
 	h->magic = MAGIC;
-	arc4random_buf(h->secret, sizeof(h->secret));
+	if (getrandom(h->secret, sizeof(h->secret), 0) !=
+	    (ssize_t)sizeof(h->secret))
+		return -1;
 	h->check = siphash(h->secret, h, offsetof(struct head, check));
 	return write_at(seen->fd, h, sizeof(*h), 0);
 }
@@ -204,7 +207,8 @@ seen_get(struct seen *seen, const struct seen_key *key,
  * remember than there is room, coming in turns, would never be remembered.
  */
 static size_t
-victim(const struct seen *seen, const struct slot *slot, time_t now)
+victim(const struct seen *seen, const struct slot *slot,
+    const struct slot *new)
 {
 	size_t oldest = 0;
 
@@ -214,8 +218,9 @@ victim(const struct seen *seen, const struct slot *slot, time_t now)
 		if (slot[i].when < slot[oldest].when)
 			oldest = i;
 	}
-	if ((time_t)slot[oldest].when > now - YOUNG)
-		return arc4random_uniform(NSLOTS);
+	/* As good as a random number: nobody knows the secret. */
+	if (slot[oldest].when + YOUNG > new->when)
+		return new->check % NSLOTS;
 	return oldest;
 }
 
@@ -229,12 +234,12 @@ seen_put(struct seen *seen, const struct seen_key *key, uint64_t value,
 
 	if (read_bucket(seen, key, slot) == -1)
 		return -1;
-	if ((i = find(seen, key, slot)) == NSLOTS)
-		i = victim(seen, slot, now);
 	new.hash = key->hash;
 	new.value = value;
 	new.when = (uint64_t)now;
 	new.check = check_of(seen, &new);
+	if ((i = find(seen, key, slot)) == NSLOTS)
+		i = victim(seen, slot, &new);
 	where = offset_of(key) + (off_t)(i * sizeof(new));
 	return write_at(seen->fd, &new, sizeof(new), where);
 }
