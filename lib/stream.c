@@ -81,13 +81,13 @@ wait_for(int fd, short events, int64_t deadline)
 /*
  * A socket that blocks can keep time itself, which spares each read a
  * poll(2).  Its timer is set where it would outlast the deadline, and so
- * short that it need not be set again for the next command.
+ * short that it need not be set again for the next command or the text.
  */
 static bool
 keeps_time(struct stream_fds *fds, int left)
 {
 	struct timeval tv;
-	int flags, ms = left == -1 ? 60000 : left - left / 4;
+	int flags, ms = left == -1 || left > 80000 ? 60000 : left - left / 4;
 
 	if (fds->timer == -1)
 		return false;
