@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "duration.h"
@@ -288,6 +289,13 @@ key_tls_key(struct target *t, char **word, int n)
 }
 
 static bool
+key_tls_authorities(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_path(t->conf->tls_authorities,
+	    sizeof(t->conf->tls_authorities), word[0]);
+}
+
+static bool
 nets(struct conf_nets *list, char **word, int n)
 {
 	for (int i = 0; i < n; i++)
@@ -391,6 +399,7 @@ static const struct {
 	T(receive, true),
 	T(session, false),
 	T(proxy, true),
+	T(hook, false),
 #undef T
 };
 #define NTIMEOUTS (sizeof(timeouts) / sizeof(timeouts[0]))
@@ -548,42 +557,154 @@ key_quota(struct target *t, char **word, int n)
 	return size || count;
 }
 
-/*
- * Keys of which this version knows one answer only: whoever asks for more
- * must hear at once that he does not get it.
- */
+/* "sha256:" and 64 hexadecimal digits, with colons or without. */
 static bool
-only(char **word, int n, const char *answer)
+parse_pin(struct conf_pin *pin, const char *text)
 {
-	return n == 1 && strcmp(word[0], answer) == 0;
+	static const char digits[] = "0123456789abcdef";
+	const char *high, *low;
+	size_t i;
+
+	if (strncasecmp(text, "sha256:", 7) != 0)
+		return false;
+	for (i = 0, text += 7; i < sizeof(pin->sha256); i++, text += 2) {
+		if (i > 0 && *text == ':')
+			text++;
+		if (*text == '\0' || text[1] == '\0' ||
+		    (high = strchr(digits, tolower((unsigned char)text[0]))) ==
+		    NULL || (low = strchr(digits,
+		    tolower((unsigned char)text[1]))) == NULL)
+			return false;
+		pin->sha256[i] = (unsigned char)((high - digits) << 4 |
+		    (low - digits));
+	}
+	return *text == '\0';
 }
 
 static bool
 key_tls(struct target *t, char **word, int n)
 {
-	(void)t;
-	return only(word, n, "may");
+	static const char *const words[] = {
+		[CONF_TLS_MAY] = "may",
+		[CONF_TLS_DANE] = "dane",
+		[CONF_TLS_VERIFY] = "verify",
+		[CONF_TLS_PIN] = "pin",
+		NULL
+	};
+	struct settings *s = t->settings;
+	int how = n > 0 ? choice(word[0], words) : -1;
+
+	if (how == -1 || (how == CONF_TLS_PIN) != (n > 1) ||
+	    n - 1 > CONF_PINS_MAX)
+		return false;
+	for (s->npin = 0; s->npin < n - 1; s->npin++)
+		if (!parse_pin(&s->pin[s->npin], word[s->npin + 1]))
+			return false;
+	s->tls = (enum conf_tls)how;
+	return true;
 }
 
 static bool
 key_identify(struct target *t, char **word, int n)
 {
-	(void)t;
-	return only(word, n, "none");
+	static const char *const words[] = {
+		[CONF_IDENTIFY_NONE] = "none",
+		[CONF_IDENTIFY_XCLIENT] = "xclient",
+		[CONF_IDENTIFY_XFORWARD] = "xforward",
+		NULL
+	};
+	int i = n == 1 ? choice(word[0], words) : -1;
+
+	if (i == -1)
+		return false;
+	t->settings->identify = (enum conf_identify)i;
+	return true;
 }
 
 static bool
-key_warn(struct target *t, char **word, int n)
+key_window(struct target *t, char **word, int n)
 {
-	(void)t;
-	return only(word, n, "off");
+	return n == 1 && parse_number(&t->settings->window, word[0], 1, 100);
 }
 
 static bool
 key_strict_routing(struct target *t, char **word, int n)
 {
-	(void)t;
-	return only(word, n, "no");
+	return n == 1 && parse_yes(&t->settings->strict_routing, word[0]);
+}
+
+static bool
+key_route_memory(struct target *t, char **word, int n)
+{
+	return n == 1 && duration_parse(&t->settings->route_memory, word[0]);
+}
+
+static bool
+key_breaker(struct target *t, char **word, int n)
+{
+	int64_t percent = 0;
+	bool off = n == 1 && strcmp(word[0], "off") == 0;
+	size_t len;
+
+	if (n != 1)
+		return false;
+	len = strlen(word[0]);
+	if (len > 1 && word[0][len - 1] == '%')
+		word[0][len - 1] = '\0';
+	if (!off && !parse_number(&percent, word[0], 1, 100))
+		return false;
+	t->settings->breaker = (int)percent;
+	return true;
+}
+
+/* "off", or at least a minute. */
+static bool
+key_warn(struct target *t, char **word, int n)
+{
+	t->settings->warn = 0;
+	if (n == 1 && strcmp(word[0], "off") == 0)
+		return true;
+	return n == 1 && duration_parse(&t->settings->warn, word[0]) &&
+	    t->settings->warn >= 60;
+}
+
+static bool
+key_report_limit(struct target *t, char **word, int n)
+{
+	return n == 1 && parse_number(&t->settings->report_limit, word[0], 0,
+	    1000000);
+}
+
+static bool
+key_notify(struct target *t, char **word, int n)
+{
+	struct settings *s = t->settings;
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct addr a;
+
+	s->notify[0] = '\0';
+	if (n == 1 && strcmp(word[0], "off") == 0)
+		return true;
+	return n == 1 && addr_parse_mailbox(&a, word[0]) && !a.utf8 &&
+	    addr_domain(domain, a.domain) && strlcpy(s->notify, a.text,
+	    sizeof(s->notify)) < sizeof(s->notify);
+}
+
+static bool
+key_notify_after(struct target *t, char **word, int n)
+{
+	return n == 1 && duration_parse(&t->settings->notify_after, word[0]);
+}
+
+static bool
+key_hook(struct target *t, char **word, int n)
+{
+	struct settings *s = t->settings;
+
+	s->hook[0] = '\0';
+	if (n == 1 && strcmp(word[0], "off") == 0)
+		return true;
+	return n == 1 && parse_path(s->hook, sizeof(s->hook), word[0]);
 }
 
 static const struct key {
@@ -611,6 +732,7 @@ static const struct key {
 	    "[STEP] DURATION, STEP one of those in mxkeep.conf(5)" },
 	{ "tls-certificate", true, key_tls_certificate, "an absolute path" },
 	{ "tls-key", true, key_tls_key, "an absolute path" },
+	{ "tls-authorities", true, key_tls_authorities, "an absolute path" },
 	{ "trusted-proxy", true, key_trusted_proxy,
 	    "ADDR[/LEN] ..., 64 at most" },
 	{ "xclient", true, key_xclient, "ADDR[/LEN] ..., 64 at most" },
@@ -630,12 +752,20 @@ static const struct key {
 	{ "when-up", false, key_when_up, "accept or defer" },
 	{ "quota", false, key_quota,
 	    "a size as 10G, a number of messages, or both" },
-	{ "tls", false, key_tls, "may (this version has no other answer)" },
-	{ "identify", false, key_identify,
-	    "none (this version has no other answer)" },
-	{ "warn", false, key_warn, "off (this version has no other answer)" },
-	{ "strict-routing", false, key_strict_routing,
-	    "no (this version has no other answer)" },
+	{ "tls", false, key_tls,
+	    "may, dane, verify, or pin sha256:DIGEST ..., 4 at most" },
+	{ "identify", false, key_identify, "none, xclient or xforward" },
+	{ "window", false, key_window, "a number from 1 to 100" },
+	{ "strict-routing", false, key_strict_routing, "yes or no" },
+	{ "route-memory", false, key_route_memory,
+	    "a duration as 30d, or 0" },
+	{ "breaker", false, key_breaker, "percent from 1 to 100, or off" },
+	{ "warn", false, key_warn, "off, or a duration as 4h" },
+	{ "report-limit", false, key_report_limit,
+	    "a number an hour, or 0 for no limit" },
+	{ "notify", false, key_notify, "an address user@domain, or off" },
+	{ "notify-after", false, key_notify_after, "a duration as 30m, or 0" },
+	{ "hook", false, key_hook, "an absolute path, or off" },
 };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -828,12 +958,18 @@ conf_init(struct conf *c)
 		.receive = 3 * MINUTE,
 		.session = 120 * MINUTE,
 		.proxy = MINUTE / 6,
+		.hook = MINUTE / 2,
 	};
 	c->tarpit = 1000;
 	c->min_rate = 128;
 	c->defaults.expire = 30 * DAY;
 	c->defaults.bounce = true;
-	c->defaults.sessions = 1;
+	c->defaults.sessions = 4;
+	c->defaults.window = 8;
+	c->defaults.route_memory = 30 * DAY;
+	c->defaults.breaker = 25;
+	c->defaults.report_limit = 100;
+	c->defaults.notify_after = DAY / 48;
 }
 
 int

@@ -20,6 +20,7 @@
 #define CONF_LIST_MAX	16		/* resolvers, self, hops of a route */
 #define CONF_NETS_MAX	64		/* of one list of ADDR/LEN */
 #define CONF_FILE_MAX	1024
+#define CONF_PINS_MAX	4		/* those of today and of tomorrow */
 #define CONF_ERROR_MAX	512
 
 enum conf_recipients {		/* whom a domain has */
@@ -40,6 +41,23 @@ enum conf_sandbox {
 	CONF_SANDBOX_NO
 };
 
+enum conf_tls {			/* on the way to the primary */
+	CONF_TLS_MAY,		/* if it offers it, whoever it is */
+	CONF_TLS_DANE,		/* authenticated where TLSA records ask for it */
+	CONF_TLS_VERIFY,	/* by a certificate of a known authority */
+	CONF_TLS_PIN		/* by its public key */
+};
+
+enum conf_identify {		/* how the primary is told of the client */
+	CONF_IDENTIFY_NONE,
+	CONF_IDENTIFY_XCLIENT,
+	CONF_IDENTIFY_XFORWARD
+};
+
+struct conf_pin {
+	unsigned char sha256[32];	/* of a SubjectPublicKeyInfo */
+};
+
 struct conf_nets {
 	size_t n;
 	struct net net[CONF_NETS_MAX];
@@ -56,8 +74,21 @@ struct settings {
 	int64_t expire;			/* seconds */
 	bool bounce;
 	int64_t keep;			/* seconds; 0: keep no copies */
-	int64_t sessions;
+	int64_t sessions;		/* connections at once, at most */
+	int64_t window;			/* messages in flight on each */
 	double rate;			/* messages a second; 0: no limit */
+	bool strict_routing;
+	int64_t route_memory;		/* seconds; 0: none */
+	int breaker;			/* percent refused; 0: there is none */
+	enum conf_tls tls;
+	int npin;
+	struct conf_pin pin[CONF_PINS_MAX];
+	enum conf_identify identify;
+	int64_t warn;			/* seconds; 0: senders hear of no delay */
+	int64_t report_limit;		/* an hour; 0: no limit */
+	char notify[ADDR_MAX + 1];	/* "": nobody */
+	int64_t notify_after;		/* seconds */
+	char hook[CONF_FILE_MAX];	/* an absolute path, or "" */
 	enum conf_recipients recipients;
 	char recipients_file[CONF_FILE_MAX];	/* see conf_path() */
 	enum conf_unknown unknown;
@@ -71,6 +102,7 @@ struct conf_timeouts {			/* milliseconds */
 	/* mx-flush (RFC 5321 4.5.3.2) */
 	int64_t connect, greeting, helo, mail, rcpt, data, block, dot, quit;
 	int64_t dns;			/* one set of lookups */
+	int64_t hook;
 	/* mx-receive */
 	int64_t command, receive, session, proxy;
 };
@@ -89,6 +121,7 @@ struct conf {
 	int64_t max_sessions, max_sessions_per_client;
 	char tls_certificate[CONF_FILE_MAX];	/* "": no STARTTLS */
 	char tls_key[CONF_FILE_MAX];	/* default: the certificate's file */
+	char tls_authorities[CONF_FILE_MAX];	/* "": those of the system */
 	enum conf_sandbox sandbox;
 	int64_t greet_delay;		/* milliseconds */
 	int64_t tarpit;			/* milliseconds */

@@ -10,6 +10,10 @@
 #include "conf.h"
 #include "tap.h"
 
+/* One half in each way of writing it. */
+#define DIGEST	"sha256:000102030405060708090a0b0c0d0e0f" \
+		"10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F"
+
 static char dir[200];
 
 static int
@@ -196,18 +200,45 @@ static const struct {
 	{ "tarpit 61\n", ":1: tarpit: expected a duration up to 1m, or 0" },
 	{ "min-rate 0\nmin-rate 1K\n", NULL },
 	{ "min-rate x\n", ":1: min-rate: expected octets a second, or 0" },
-	{ "tls may\n", NULL },
-	{ "tls dane\n",
-	    ":1: tls: expected may (this version has no other answer)" },
-	{ "identify none\n", NULL },
-	{ "identify xclient\n",
-	    ":1: identify: expected none (this version has no other answer)" },
-	{ "warn off\n", NULL },
-	{ "warn 4h\n",
-	    ":1: warn: expected off (this version has no other answer)" },
-	{ "strict-routing no\n", NULL },
-	{ "strict-routing yes\n", ":1: strict-routing: expected no (this "
-	    "version has no other answer)" },
+	{ "tls may\ntls dane\ntls verify\n", NULL },
+	{ "tls pin " DIGEST "\ntls pin " DIGEST " " DIGEST "\n", NULL },
+	{ "tls pin\n", ":1: tls: expected may, dane, verify, or pin "
+	    "sha256:DIGEST ..., 4 at most" },
+	{ "tls pin " DIGEST "0\n", ":1: tls: expected may, dane, verify, or "
+	    "pin sha256:DIGEST ..., 4 at most" },
+	{ "tls verify " DIGEST "\n", ":1: tls: expected may, dane, verify, "
+	    "or pin sha256:DIGEST ..., 4 at most" },
+	{ "tls no\n", ":1: tls: expected may, dane, verify, or pin "
+	    "sha256:DIGEST ..., 4 at most" },
+	{ "tls-authorities /etc/x.pem\n", NULL },
+	{ "tls-authorities x.pem\n",
+	    ":1: tls-authorities: expected an absolute path" },
+	{ "identify none\nidentify xclient\nidentify xforward\n", NULL },
+	{ "identify yes\n",
+	    ":1: identify: expected none, xclient or xforward" },
+	{ "window 1\nwindow 100\n", NULL },
+	{ "window 0\n", ":1: window: expected a number from 1 to 100" },
+	{ "strict-routing no\nstrict-routing yes\n", NULL },
+	{ "strict-routing\n", ":1: strict-routing: expected yes or no" },
+	{ "route-memory 0\nroute-memory 90d\n", NULL },
+	{ "route-memory x\n",
+	    ":1: route-memory: expected a duration as 30d, or 0" },
+	{ "breaker 1\nbreaker 100%\nbreaker off\n", NULL },
+	{ "breaker 0\n",
+	    ":1: breaker: expected percent from 1 to 100, or off" },
+	{ "warn off\nwarn 4h\n", NULL },
+	{ "warn 5\n", ":1: warn: expected off, or a duration as 4h" },
+	{ "report-limit 0\nreport-limit 100\n", NULL },
+	{ "report-limit -1\n", ":1: report-limit: expected a number an "
+	    "hour, or 0 for no limit" },
+	{ "notify root@example.net\nnotify off\n", NULL },
+	{ "notify root\n",
+	    ":1: notify: expected an address user@domain, or off" },
+	{ "notify-after 0\nnotify-after 1h\n", NULL },
+	{ "notify-after x\n", ":1: notify-after: expected a duration as 30m, "
+	    "or 0" },
+	{ "hook /usr/local/bin/page\nhook off\n", NULL },
+	{ "hook page\n", ":1: hook: expected an absolute path, or off" },
 	/* forms of files */
 	{ "port 26", NULL },
 	{ "port 26\r\nexpire 1d\r\n", NULL },
@@ -278,7 +309,10 @@ check_values(void)
 	    "postmaster pm@example.net\nrecipients users\nunknown defer\n"
 	    "when-up defer\nquota 10G|5000\ntrusted-proxy 192.0.2.0/24\n"
 	    "trusted-proxy ::1\nsandbox required\ngreet-delay 5s\n"
-	    "tarpit 2\nmin-rate 1K\ntls-certificate /c.pem\n");
+	    "tarpit 2\nmin-rate 1K\ntls-certificate /c.pem\n"
+	    "tls pin " DIGEST "\nbreaker 40%\nidentify xforward\n"
+	    "strict-routing yes\nroute-memory 1d\nnotify a@b.test\n"
+	    "notify off\n");
 	if (!ok(conf_load(&c, dir, error) == 0, "all at once"))
 		return;
 	is_str(c.hostname, "mx2.example.net", "hostname");
@@ -321,6 +355,15 @@ check_values(void)
 	is_int(c.defaults.when_up_defer, 1, "when-up");
 	is_int(c.defaults.quota_size, 10LL << 30, "quota in octets");
 	is_int(c.defaults.quota_count, 5000, "and in messages");
+	is_int(c.defaults.tls, CONF_TLS_PIN, "tls");
+	is_int(c.defaults.npin, 1, "a pin");
+	ok(c.defaults.pin[0].sha256[9] == 9 &&
+	    c.defaults.pin[0].sha256[31] == 0x1f, "its digest");
+	is_int(c.defaults.breaker, 40, "breaker");
+	is_int(c.defaults.identify, CONF_IDENTIFY_XFORWARD, "identify");
+	is_int(c.defaults.strict_routing, 1, "strict-routing");
+	is_int(c.defaults.route_memory, 86400, "route-memory");
+	is_str(c.defaults.notify, "", "notify taken back");
 	is_int((long long)c.trusted_proxy.n, 2, "networks of proxies");
 	is_int(c.sandbox, CONF_SANDBOX_REQUIRED, "sandbox");
 	is_int(c.greet_delay, 5000, "greet-delay");
@@ -336,6 +379,11 @@ check_values(void)
 	is_int(c.max_recipients, 1000, "default max-recipients");
 	is_int(c.timeout.command, 300000, "default timeout command");
 	is_int(c.timeout.receive, 180000, "default timeout receive");
+	is_int(c.defaults.tls, CONF_TLS_MAY, "default tls");
+	is_int(c.defaults.window, 8, "default window");
+	is_int(c.defaults.breaker, 25, "default breaker");
+	is_int(c.defaults.route_memory, 30 * 86400, "default route-memory");
+	is_int(c.defaults.notify_after, 1800, "default notify-after");
 }
 
 /* A domain, the file that answers for it, and what its "expire" is. */
