@@ -29,7 +29,8 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns route hosts tls confine
-FLOOR4 =	listener incoming learn policy etrn master smtp_server smtp_client report dsn deliver check
+FLOOR4 =	listener incoming learn policy etrn master smtp_server \
+		smtp_client report dsn link settle way carry deliver check
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "dns.h"
 #include "hosts.h"
+#include "settle.h"
 #include "spool.h"
 
 /*
@@ -30,10 +31,7 @@ struct deliver_args {
 };
 
 struct deliver_count {
-	size_t delivered;	/* messages that left, all recipients */
-	size_t failed;		/* messages with a recipient refused for good */
-	size_t deferred;	/* messages that still wait */
-	size_t unread;		/* could not be opened or parsed: kept */
+	struct settle_count messages;
 	bool busy;		/* another flusher has the domain */
 	bool waiting;		/* something asked for waits after the run */
 };

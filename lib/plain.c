@@ -37,3 +37,13 @@ plain(char *buf, size_t size, const char *text)
 {
 	return plain_mem(buf, size, text, strlen(text));
 }
+
+char *
+plain_unquote(char *text)
+{
+	char *p;
+
+	for (p = text; (p = strchr(p, '"')) != NULL; p++)
+		*p = '\'';
+	return text;
+}

@@ -18,4 +18,7 @@
 char *plain(char *buf, size_t size, const char *text);
 char *plain_mem(char *buf, size_t size, const char *text, size_t len);
 
+/* TEXT, in place, without what would end a quoted value of a log line. */
+char *plain_unquote(char *text);
+
 #endif

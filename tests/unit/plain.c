@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
+
 #include "plain.h"
 #include "tap.h"
 
@@ -72,6 +74,9 @@ main(void)
 		is_str(plain_mem(buf, sizeof(buf), cases[i].in, cases[i].len),
 		    cases[i].want, "%s", cases[i].name);
 	is_str(plain(buf, sizeof(buf), "a b"), "a b", "a string");
+	is_str(plain_unquote(buf), "a b", "without quotes");
+	(void)strlcpy(buf, "\"a\" b\"", sizeof(buf));
+	is_str(plain_unquote(buf), "'a' b'", "with some");
 	check_room();
 	check_alphabet();
 	return done_testing();

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+#include "link.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+/* A list of reasons, as long as there is room. */
+static void
+join(char *list, size_t size, const char *head, const char *text)
+{
+	size_t used = strlen(list);
+
+	(void)snprintf(list + used, size - used, "%s%s: %s",
+	    used > 0 ? "; " : "", head, text);
+}
+
+static void
+peer_print(char *peer, const char *name, const struct sockaddr_storage *ss)
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+	int port = 0;
+
+	if (ss->ss_family == AF_INET6) {
+		memcpy(&in6, ss, sizeof(in6));
+		inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text));
+		port = ntohs(in6.sin6_port);
+	} else {
+		memcpy(&in, ss, sizeof(in));
+		inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text));
+		port = ntohs(in.sin_port);
+	}
+	(void)snprintf(peer, LINK_PEER_MAX, "%s [%s]:%d", name, text, port);
+}
+
+bool
+link_parse(struct route *r, const char *peer)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	char name[ADDR_DOMAIN_MAX + 1], text[INET6_ADDRSTRLEN];
+	struct route_addr *a = &r->addr[0];
+	const char *error;
+	int port, at = -1;
+
+	if (sscanf(peer, "%255s [%45[0-9a-fA-F.:]]:%n", name, text, &at) != 2 ||
+	    at == -1)
+		return false;
+	port = (int)strtonum(peer + at, 1, 65535, &error);
+	if (error != NULL)
+		return false;
+	memset(r, 0, sizeof(*r));
+	if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
+		in6.sin6_port = htons((in_port_t)port);
+		a->len = sizeof(in6);
+		memcpy(&a->addr, &in6, sizeof(in6));
+	} else if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+		in.sin_port = htons((in_port_t)port);
+		a->len = sizeof(in);
+		memcpy(&a->addr, &in, sizeof(in));
+	} else
+		return false;
+	r->kind = ROUTE_FOUND;
+	r->nhost = r->naddr = 1;
+	r->host[0].preference = -1;
+	return strlcpy(r->host[0].name, name, sizeof(r->host[0].name)) <
+	    sizeof(r->host[0].name);
+}
+
+void
+link_close(struct link *l)
+{
+	smtp_client_close(l->client);
+	l->client = NULL;
+	l->carried = 0;
+}
+
+/* Connects to one address unless it is known to be dead. */
+static bool
+try_address(struct link *l, const struct route_addr *a)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&a->addr;
+	enum smtp_client_result result;
+	enum hosts_answer known;
+	char error[LINK_ERROR_MAX];
+
+	l->ourselves = false;
+	peer_print(l->peer, l->route.host[a->host].name, &a->addr);
+	known = hosts_ask(l->hosts, sa);
+	if (known == HOSTS_DEAD) {
+		join(l->error, sizeof(l->error), l->peer,
+		    hosts_why(l->hosts, sa));
+		return false;
+	}
+	log_debug("%s: connecting to %s", l->domain, l->peer);
+	result = smtp_client_open(&l->client, l->conf, sa, a->len,
+	    error);
+	/* A busy host may refuse the second connection and serve the first. */
+	if (known == HOSTS_TRY || result == SMTP_CLIENT_LOST)
+		hosts_tell(l->hosts, sa, result == SMTP_CLIENT_OK ||
+		    result == SMTP_CLIENT_OURSELVES, error);
+	l->ourselves = result == SMTP_CLIENT_OURSELVES;
+	if (known == HOSTS_ALIVE && result == SMTP_CLIENT_REFUSED)
+		l->busy = true;
+	if (result == SMTP_CLIENT_OK)
+		return true;
+	log_debug("%s: %s: %s", l->domain, l->peer, error);
+	join(l->error, sizeof(l->error), l->peer, error);
+	return false;
+}
+
+/*
+ * Is the server that answered good for what is to be sent?  If not it is left
+ * alone.
+ */
+static bool
+is_suitable(struct link *l)
+{
+	unsigned offers = smtp_client_offers(l->client);
+
+	if (!l->utf8 || (offers & SMTP_OFFER_SMTPUTF8) != 0)
+		return true;
+	/* HELO, or a proxy that hides what there is: it may, another day. */
+	if (offers == 0)
+		l->unable = false;
+	join(l->error, sizeof(l->error), l->peer, "SMTPUTF8 is not offered");
+	link_close(l);
+	return false;
+}
+
+bool
+link_open(struct link *l)
+{
+	bool nobody_else = true;
+	size_t i;
+
+	l->error[0] = '\0';
+	l->carried = 0;
+	l->busy = false;
+	l->unable = !l->fallback;
+	for (i = 0; i < l->route.nhost; i++)
+		if (l->route.host[i].outcome == DNS_TEMPFAIL ||
+		    l->route.host[i].outcome == DNS_BOGUS)
+			l->unable = false;
+	for (i = 0; i < l->route.naddr; i++) {
+		if (try_address(l, &l->route.addr[i])) {
+			if (is_suitable(l))
+				return true;
+		} else if (!l->ourselves)
+			l->unable = false;
+		nobody_else = nobody_else && l->ourselves;
+	}
+	l->ourselves = nobody_else && l->route.naddr > 0;
+	return false;
+}

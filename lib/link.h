@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_LINK_H
+#define MX_LINK_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "addr.h"
+#include "conf.h"
+#include "hosts.h"
+#include "route.h"
+#include "smtp_client.h"
+
+/*
+ * A connection to any server of a domain: the first of its route that
+ * answers and is good for what is to be sent.
+ */
+
+#define LINK_PEER_MAX	(ADDR_DOMAIN_MAX + INET6_ADDRSTRLEN + 16)
+#define LINK_ERROR_MAX	512
+
+struct link {
+	/* Set by the caller, who clears the rest. */
+	const struct conf *conf;
+	struct hosts *hosts;
+	const char *domain;
+	struct route route;
+	bool fallback;		/* the route is one remembered */
+	bool utf8;		/* only a server with SMTPUTF8 will do */
+
+	struct smtp_client *client;	/* NULL: not connected */
+	char peer[LINK_PEER_MAX];	/* "name [address]:port" */
+	size_t carried;		/* messages over this connection: see carry.h */
+	char error[LINK_ERROR_MAX];	/* why there is none, or was lost */
+
+	/* What the last link_open() that failed has found. */
+	bool ourselves;		/* each that answered was us */
+	bool busy;		/* one that answered in this run refused us */
+	bool unable;		/* all have answered, and none was good */
+};
+
+/*
+ * Tries the addresses of the route in their order, but for those known to be
+ * dead in this run.  False with l->error.  Blocks for the time-outs of each.
+ */
+bool link_open(struct link *l);
+/* Says QUIT if there is a connection. */
+void link_close(struct link *l);
+
+/* The peer of L as text; and the route of such a text, false if it is none. */
+bool link_parse(struct route *r, const char *peer);
+
+#endif

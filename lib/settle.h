@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_SETTLE_H
+#define MX_SETTLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf.h"
+#include "learn.h"
+#include "message.h"
+#include "reply.h"
+#include "smtp_client.h"
+#include "spool.h"
+
+/*
+ * What the replies mean for the mail, and what follows of it: marks on
+ * disk, words kept for people, a report to the sender, the message's place.
+ */
+
+#define SETTLE_TEXT_MAX	1024	/* a reply made plain, cut if need be */
+
+struct settle_count {
+	size_t delivered;	/* messages that left, all recipients */
+	size_t failed;		/* messages with a recipient refused for good */
+	size_t deferred;	/* messages that still wait */
+	size_t unread;		/* could not be opened or parsed: kept */
+};
+
+struct settle {
+	/* Set by the caller. */
+	const struct conf *conf;
+	const struct settings *settings;
+	struct spool *spool;
+	const char *domain;
+	struct learn *learn;	/* NULL for strangers' domains */
+
+	struct settle_count count;
+	size_t removed;		/* messages, since the last sync */
+};
+
+enum settled {
+	SETTLED,
+	SETTLE_AGAIN,		/* some recipients were too many for this
+				   transaction, and worth another one */
+	SETTLE_BROKEN		/* the disk does not take the verdicts */
+};
+
+/* Who said what to r's recipients of the message. */
+struct settle_said {
+	const char *peer;	/* as link_open() has it */
+	bool dsn;		/* it offers DSN */
+	bool last;		/* there is no other transaction now */
+	const struct smtp_client_result_set *replies;
+	enum verdict *verdict;	/* filled: one for each of replies->rcpt */
+};
+
+/* What a transaction means for M, on disk before the next one. */
+enum settled settle_said(struct settle *s, struct message *m,
+    const struct settle_said *said);
+
+/* Our own words for why M's pending recipients did not get it. */
+bool settle_words(struct settle *s, struct message *m, const char *text);
+
+/* M's pending recipients have failed, by our own decision. */
+enum settled settle_failed(struct settle *s, struct message *m);
+
+/* M waits on. */
+void settle_wait(struct settle *s, struct message *m);
+
+/* Tells the sender what is to be told, then decides where M goes. */
+void settle_finish(struct settle *s, struct message *m);
+
+/* Makes removals durable. */
+void settle_sync(struct settle *s);
+
+#endif
