@@ -30,7 +30,8 @@ FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns route hosts tls confine
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
-		smtp_client report dsn link settle way carry deliver check
+		smtp_client report dsn link settle way carry deliver check \
+		finding
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

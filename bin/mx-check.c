@@ -21,6 +21,7 @@
 #include "conf.h"
 #include "deadline.h"
 #include "dns.h"
+#include "finding.h"
 #include "idn.h"
 #include "row.h"
 
@@ -308,11 +309,11 @@ check_text(struct row *r, const struct check *c, bool quiet)
 		for (i = 0; i < c->nhost; i++)
 			host_text(r, c, &c->host[i]);
 	}
-	for (i = 0; i < c->nfinding; i++) {
-		if (quiet && c->finding[i].level == CHECK_OK)
+	for (i = 0; i < c->found.n; i++) {
+		if (quiet && c->found.finding[i].level == CHECK_OK)
 			continue;
 		row_begin(r);
-		finding_fields(r, c, &c->finding[i]);
+		finding_fields(r, c, &c->found.finding[i]);
 		row_end(r);
 	}
 }
@@ -345,7 +346,7 @@ check_json(struct row *r, const struct check *c, bool quiet)
 
 	row_begin(r);
 	row_text(r, "domain", c->domain, 0);
-	row_int(r, "status", check_status(c), 0);
+	row_int(r, "status", findings_status(&c->found), 0);
 	row_text(r, "outcome", outcome_name(c->mx.outcome), 0);
 	row_bool(r, "secure", c->mx.secure, 0);
 	row_array(r, "answer");
@@ -356,24 +357,15 @@ check_json(struct row *r, const struct check *c, bool quiet)
 		host_json(r, &c->host[i]);
 	row_array_end(r);
 	row_array(r, "findings");
-	for (i = 0; i < c->nfinding; i++) {
-		if (quiet && c->finding[i].level == CHECK_OK)
+	for (i = 0; i < c->found.n; i++) {
+		if (quiet && c->found.finding[i].level == CHECK_OK)
 			continue;
 		row_object(r, NULL);
-		finding_fields(r, c, &c->finding[i]);
+		finding_fields(r, c, &c->found.finding[i]);
 		row_object_end(r);
 	}
 	row_array_end(r);
 	row_end(r);
-}
-
-/* 2 is worse than 3: a fault that is proven stays one. */
-static int
-status_worse(int a, int b)
-{
-	static const int rank[] = { 0, 1, 3, 2 };
-
-	return rank[a] > rank[b] ? a : b;
 }
 
 /* One set of lookups for up to BATCH domains.  Returns the exit status. */
@@ -401,7 +393,7 @@ batch_run(const struct options *o, struct dns *d, char **name, size_t n)
 			check_json(&row, &c[i], o->quiet);
 		else
 			check_text(&row, &c[i], o->quiet);
-		status = status_worse(status, check_status(&c[i]));
+		status = findings_worse(status, findings_status(&c[i].found));
 		check_clear(&c[i]);
 	}
 	free(c);
@@ -434,7 +426,7 @@ main(int argc, char **argv)
 	}
 	d = resolver_open(&o);
 	for (i = 0; i < names.n; i += BATCH)
-		status = status_worse(status, batch_run(&o, d, names.name + i,
+		status = findings_worse(status, batch_run(&o, d, names.name + i,
 		    names.n - i < BATCH ? names.n - i : BATCH));
 	dns_close(d);
 	names_free(&names);

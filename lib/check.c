@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,29 +13,6 @@
 #include "check.h"
 #include "idn.h"
 #include "route.h"
-
-static const char *const names[CHECK_ID_MAX] = {
-	[CHECK_DOMAIN_NAME] = "domain-name",
-	[CHECK_NO_DOMAIN] = "no-domain",
-	[CHECK_LOOKUP_TEMP] = "lookup-temp",
-	[CHECK_LOOKUP_BOGUS] = "lookup-bogus",
-	[CHECK_MX_RECORDS] = "mx-records",
-	[CHECK_MX_MANY] = "mx-many",
-	[CHECK_IMPLICIT_MX] = "implicit-mx",
-	[CHECK_NULL_MX] = "null-mx",
-	[CHECK_NULL_MX_MIXED] = "null-mx-mixed",
-	[CHECK_MX_LITERAL] = "mx-literal",
-	[CHECK_MX_NAME] = "mx-name",
-	[CHECK_MX_TWICE] = "mx-twice",
-	[CHECK_MX_ALIAS] = "mx-alias",
-	[CHECK_MX_ADDRESS] = "mx-address",
-	[CHECK_ADDRESS_TWICE] = "address-twice",
-	[CHECK_ADDRESS_SPECIAL] = "address-special",
-	[CHECK_BACKUP_LISTED] = "backup-listed",
-	[CHECK_BACKUP_ALONE] = "backup-alone",
-	[CHECK_BACKUP_BEST] = "backup-best",
-	[CHECK_BACKUP_EQUAL] = "backup-equal",
-};
 
 /* The registries of RFC 6890, and what must not be reached by mail. */
 static const struct special {
@@ -74,89 +50,20 @@ static const struct special {
 	{ "ff00::",		8,	"is for multicast" },
 };
 
-const char *
-check_id_name(enum check_id id)
-{
-	return names[id];
-}
-
-const char *
-check_level_name(enum check_level level)
-{
-	switch (level) {
-	case CHECK_OK:
-		return "ok";
-	case CHECK_WARN:
-		return "warn";
-	case CHECK_FAIL:
-		break;
-	}
-	return "fail";
-}
-
-int
-check_status(const struct check *c)
-{
-	int status = 0;
-	size_t i;
-
-	if (c->failed)
-		return 3;
-	for (i = 0; i < c->nfinding; i++) {
-		const struct check_finding *f = &c->finding[i];
-
-		if (f->unknown)
-			status = status == 2 ? 2 : 3;
-		else if (f->level == CHECK_FAIL)
-			status = 2;
-		else if (f->level == CHECK_WARN && status == 0)
-			status = 1;
-	}
-	return status;
-}
-
-static struct check_finding * __attribute__((format(printf, 5, 6)))
-find(struct check *c, enum check_level level, enum check_id id,
-    const char *subject, const char *fmt, ...)
-{
-	struct check_finding *f;
-	va_list ap;
-
-	f = reallocarray(c->finding, c->nfinding + 1, sizeof(*f));
-	if (f == NULL) {
-		c->failed = true;
-		return NULL;
-	}
-	c->finding = f;
-	f += c->nfinding++;
-	memset(f, 0, sizeof(*f));
-	f->level = level;
-	f->id = id;
-	(void)strlcpy(f->subject, subject, sizeof(f->subject));
-	va_start(ap, fmt);
-	(void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
-	va_end(ap);
-	return f;
-}
-
 /* A lookup that gave no proof, for the domain itself or for a host. */
 static void
 find_failed(struct check *c, const char *subject, const struct dns_query *q)
 {
-	struct check_finding *f;
 	const char *type = q->type == DNS_MX ? "MX" :
 	    q->type == DNS_A ? "A" : "AAAA";
 
 	if (q->outcome == DNS_BOGUS)
-		find(c, CHECK_FAIL, CHECK_LOOKUP_BOGUS, subject,
+		finding_add(&c->found, CHECK_FAIL, CHECK_LOOKUP_BOGUS, subject,
 		    "The %s lookup fails DNSSEC validation (%s).", type,
 		    q->why);
-	else if (q->outcome == DNS_TEMPFAIL) {
-		f = find(c, CHECK_FAIL, CHECK_LOOKUP_TEMP, subject,
+	else if (q->outcome == DNS_TEMPFAIL)
+		finding_unknown(&c->found, CHECK_LOOKUP_TEMP, subject,
 		    "The %s lookup failed for now (%s).", type, q->why);
-		if (f != NULL)
-			f->unknown = true;
-	}
 }
 
 void
@@ -170,7 +77,7 @@ check_init(struct check *c, const char *text)
 	else {
 		dns_query_init(&c->mx, "", DNS_MX);
 		(void)strlcpy(c->domain, text, sizeof(c->domain));
-		find(c, CHECK_FAIL, CHECK_DOMAIN_NAME, text,
+		finding_add(&c->found, CHECK_FAIL, CHECK_DOMAIN_NAME, text,
 		    "Not a domain (%s).", why);
 	}
 }
@@ -179,9 +86,8 @@ void
 check_clear(struct check *c)
 {
 	dns_query_clear(&c->mx);
-	free(c->finding);
-	c->finding = NULL;
-	c->nhost = c->nfinding = 0;
+	findings_clear(&c->found);
+	c->nhost = 0;
 }
 
 /* Addresses */
@@ -258,7 +164,7 @@ check_addr_twice(struct check *c, size_t host,
 			continue;
 		for (i = 0; i < c->host[h].naddr; i++)
 			if (same_addr(&c->host[h].addr[i], ss)) {
-				find(c, CHECK_WARN, CHECK_ADDRESS_TWICE,
+				finding_add(&c->found, CHECK_WARN, CHECK_ADDRESS_TWICE,
 				    c->host[host].name,
 				    "The address %s is that of %s, too.",
 				    check_addr_print(text, ss),
@@ -278,7 +184,7 @@ check_addrs(struct check *c, size_t host)
 
 	for (i = 0; i < h->naddr; i++) {
 		if ((what = special(&h->addr[i])) != NULL)
-			find(c, CHECK_FAIL, CHECK_ADDRESS_SPECIAL, h->name,
+			finding_add(&c->found, CHECK_FAIL, CHECK_ADDRESS_SPECIAL, h->name,
 			    "The address %s %s.",
 			    check_addr_print(text, &h->addr[i]), what);
 		check_addr_twice(c, host, &h->addr[i]);
@@ -323,18 +229,18 @@ hosts_from_mx(struct check *c, const struct check_options *o)
 			host_add(c, q->rr[i].host, q->rr[i].preference, o);
 	}
 	if (hosts == 0)
-		find(c, o->us != NULL ? CHECK_FAIL : CHECK_WARN,
+		finding_add(&c->found, o->us != NULL ? CHECK_FAIL : CHECK_WARN,
 		    CHECK_NULL_MX, c->domain,
 		    "The null MX says that the domain takes no mail.");
 	else if (hosts < q->nrr)
-		find(c, CHECK_FAIL, CHECK_NULL_MX_MIXED, c->domain,
+		finding_add(&c->found, CHECK_FAIL, CHECK_NULL_MX_MIXED, c->domain,
 		    "The null MX stands beside other MX records.");
 	if (hosts > CHECK_HOSTS_MAX)
-		find(c, CHECK_WARN, CHECK_MX_MANY, c->domain,
+		finding_add(&c->found, CHECK_WARN, CHECK_MX_MANY, c->domain,
 		    "Of %zu MX records only the first %d are looked at.",
 		    hosts, CHECK_HOSTS_MAX);
 	else if (hosts > 0)
-		find(c, CHECK_OK, CHECK_MX_RECORDS, c->domain,
+		finding_add(&c->found, CHECK_OK, CHECK_MX_RECORDS, c->domain,
 		    hosts == 1 ? "There is %zu MX record." :
 		    "There are %zu MX records.", hosts);
 }
@@ -347,19 +253,19 @@ hosts_find(struct check *c, const struct check_options *o)
 		hosts_from_mx(c, o);
 		break;
 	case DNS_NODATA:
-		find(c, CHECK_WARN, CHECK_IMPLICIT_MX, c->domain,
+		finding_add(&c->found, CHECK_WARN, CHECK_IMPLICIT_MX, c->domain,
 		    "There is no MX record; senders take the domain itself "
 		    "for its only host.");
 		host_add(c, c->mx.canonical, -1, o);
 		break;
 	case DNS_NXDOMAIN:
-		if (c->nfinding > 0)	/* no domain name at all */
+		if (c->found.n > 0)	/* no domain name at all */
 			break;
 		if (strcmp(c->mx.canonical, c->domain) == 0)
-			find(c, CHECK_FAIL, CHECK_NO_DOMAIN, c->domain,
+			finding_add(&c->found, CHECK_FAIL, CHECK_NO_DOMAIN, c->domain,
 			    "The domain does not exist in the DNS.");
 		else
-			find(c, CHECK_FAIL, CHECK_NO_DOMAIN, c->domain,
+			finding_add(&c->found, CHECK_FAIL, CHECK_NO_DOMAIN, c->domain,
 			    "The domain is an alias of %s, which does not "
 			    "exist.", c->mx.canonical);
 		break;
@@ -394,24 +300,24 @@ check_name(struct check *c, size_t host)
 
 	for (h = 0; h < host; h++)
 		if (strcmp(c->host[h].name, name) == 0) {
-			find(c, CHECK_WARN, CHECK_MX_TWICE, name,
+			finding_add(&c->found, CHECK_WARN, CHECK_MX_TWICE, name,
 			    "The host is listed twice, with preference %d "
 			    "and %d.", c->host[h].preference,
 			    c->host[host].preference);
 			return false;
 		}
 	if (is_literal(name))
-		find(c, CHECK_FAIL, CHECK_MX_LITERAL, name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_LITERAL, name,
 		    "An address stands where a host name must.");
 	else if (addr_domain(lower, name))
 		return true;
 	else if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._") ==
 	    strlen(name)) {
-		find(c, CHECK_WARN, CHECK_MX_NAME, name,
+		finding_add(&c->found, CHECK_WARN, CHECK_MX_NAME, name,
 		    "Not a legal host name; some senders refuse it.");
 		return true;
 	} else
-		find(c, CHECK_FAIL, CHECK_MX_NAME, name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_NAME, name,
 		    "Not a host name.");
 	return false;
 }
@@ -444,7 +350,7 @@ check_alias(struct check *c, const struct check_host *h,
 		return;
 	/* Of an implicit MX it is the domain's alias, which is in order. */
 	if (h->preference >= 0 && strcmp(q->canonical, h->name) != 0)
-		find(c, CHECK_FAIL, CHECK_MX_ALIAS, h->name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ALIAS, h->name,
 		    "The host is an alias of %s.", q->canonical);
 }
 
@@ -454,14 +360,14 @@ check_host_addrs(struct check *c, size_t host)
 	const struct check_host *h = &c->host[host];
 
 	if (h->naddr > 0)
-		find(c, CHECK_OK, CHECK_MX_ADDRESS, h->name,
+		finding_add(&c->found, CHECK_OK, CHECK_MX_ADDRESS, h->name,
 		    h->naddr == 1 ? "The host has %zu address." :
 		    "The host has %zu addresses.", h->naddr);
 	else if (h->outcome == DNS_NODATA)
-		find(c, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
 		    "The host has no address.");
 	else if (h->outcome == DNS_NXDOMAIN)
-		find(c, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
 		    "The host does not exist.");
 	check_addrs(c, host);
 }
@@ -481,7 +387,7 @@ check_backup(struct check *c, const struct check_options *o)
 			name = c->host[i].name;
 		}
 	if (own == -2) {
-		find(c, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
 		    "The backup is not among the MX hosts.");
 		return;
 	}
@@ -496,19 +402,19 @@ check_backup(struct check *c, const struct check_options *o)
 			worse++;
 	}
 	if (better > 0)
-		find(c, CHECK_OK, CHECK_BACKUP_LISTED, name,
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_LISTED, name,
 		    better == 1 ? "%zu host is better than the backup." :
 		    "%zu hosts are better than the backup.", better);
 	else if (equal > 0)
-		find(c, CHECK_FAIL, CHECK_BACKUP_EQUAL, name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_EQUAL, name,
 		    "The backup has the best preference (%d) together with "
 		    "others, and may hand its mail to nobody.", own);
 	else if (worse > 0)
-		find(c, CHECK_FAIL, CHECK_BACKUP_BEST, name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_BEST, name,
 		    "The backup has the best preference (%d), before the "
 		    "others.", own);
 	else
-		find(c, CHECK_FAIL, CHECK_BACKUP_ALONE, name,
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_ALONE, name,
 		    "The backup is the only MX host.");
 }
 
@@ -621,5 +527,5 @@ check_run(struct check *c, size_t n, struct dns *d,
 	return;
 fail:
 	for (i = 0; i < n; i++)
-		c[i].failed = true;
+		c[i].found.failed = true;
 }

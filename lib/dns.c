@@ -300,7 +300,11 @@ rdata_has_form(const struct section_rr *rr)
 		return rr->rdlen == 16;
 	case LDNS_RR_TYPE_MX:
 		return rr->rdlen >= 3;
+	case LDNS_RR_TYPE_SOA:
+		return rr->rdlen >= 22;
 	case LDNS_RR_TYPE_TLSA:
+	case LDNS_RR_TYPE_DS:
+	case LDNS_RR_TYPE_DNSKEY:
 		return rr->rdlen >= 4;
 	default:
 		return rr->rdlen >= 1;
@@ -314,10 +318,16 @@ rdata_fields(enum dns_type type)
 	case DNS_MX:
 		return 2;
 	case DNS_TLSA:
+	case DNS_DS:
+	case DNS_DNSKEY:
 		return 4;
+	case DNS_SOA:
+		return 7;
 	case DNS_A:
 	case DNS_AAAA:
 	case DNS_CNAME:
+	case DNS_NS:
+	case DNS_PTR:
 	case DNS_TXT:
 		break;
 	}
@@ -361,13 +371,45 @@ addr_fill(struct sockaddr_storage *ss, enum dns_type type,
 	}
 }
 
+/* The fields of a record; false if it has not the form of its type. */
+static bool
+rdata_read(struct dns_record *r, const ldns_rr *rr, const unsigned char *p,
+    size_t len)
+{
+	switch (r->type) {
+	case DNS_MX:
+		r->preference = (uint16_t)get16(p);
+		return name_print(r->host, ldns_rr_rdf(rr, 1));
+	case DNS_SOA:
+		r->serial = ldns_rdf2native_int32(ldns_rr_rdf(rr, 2));
+		return name_print(r->host, ldns_rr_rdf(rr, 0));
+	case DNS_CNAME:
+	case DNS_NS:
+	case DNS_PTR:
+		return name_print(r->host, ldns_rr_rdf(rr, 0));
+	case DNS_A:
+	case DNS_AAAA:
+		addr_fill(&r->addr, r->type, p);
+		return true;
+	case DNS_TXT:
+	case DNS_DS:
+	case DNS_DNSKEY:
+	case DNS_TLSA:
+		break;
+	}
+	if ((r->data = malloc(len)) == NULL)
+		return false;
+	memcpy(r->data, p, len);
+	r->datalen = len;
+	return true;
+}
+
 /* One record of the answer section, from wire to ours.  False: malformed. */
 static bool
 record_read(struct dns_record *r, const struct message *m,
     const struct section_rr *at, FILE *text)
 {
 	ldns_rr *rr = NULL;
-	const unsigned char *p = m->p + at->rdata;
 	size_t pos = at->pos;
 	bool ok = false;
 
@@ -382,19 +424,7 @@ record_read(struct dns_record *r, const struct message *m,
 		goto out;
 	r->ttl = at->ttl > INT32_MAX ? 0 : at->ttl;	/* RFC 2181 8 */
 	ldns_rr_set_ttl(rr, r->ttl);
-	if (r->type == DNS_MX) {
-		r->preference = (uint16_t)get16(p);
-		ok = name_print(r->host, ldns_rr_rdf(rr, 1));
-	} else if (r->type == DNS_CNAME)
-		ok = name_print(r->host, ldns_rr_rdf(rr, 0));
-	else if (r->type == DNS_A || r->type == DNS_AAAA) {
-		addr_fill(&r->addr, r->type, p);
-		ok = true;
-	} else if ((r->data = malloc(at->rdlen)) != NULL) {
-		memcpy(r->data, p, at->rdlen);
-		r->datalen = at->rdlen;
-		ok = true;
-	}
+	ok = rdata_read(r, rr, m->p + at->rdata, at->rdlen);
 	if (ok)
 		rr_print(text, rr);
 out:

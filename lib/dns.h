@@ -17,10 +17,15 @@
 
 enum dns_type {			/* numbers of the registry */
 	DNS_A = 1,
+	DNS_NS = 2,
 	DNS_CNAME = 5,
+	DNS_SOA = 6,
+	DNS_PTR = 12,
 	DNS_MX = 15,
 	DNS_TXT = 16,
 	DNS_AAAA = 28,
+	DNS_DS = 43,
+	DNS_DNSKEY = 48,
 	DNS_TLSA = 52
 };
 
@@ -38,7 +43,9 @@ struct dns_record {
 	char owner[ADDR_DOMAIN_MAX + 1];	/* lower case, no final dot */
 	uint32_t ttl;
 	uint16_t preference;			/* MX */
-	char host[ADDR_DOMAIN_MAX + 1];		/* MX, CNAME; "" is the root */
+	uint32_t serial;			/* SOA */
+	char host[ADDR_DOMAIN_MAX + 1];		/* MX, CNAME, NS, PTR, SOA's
+						   first; "" is the root */
 	struct sockaddr_storage addr;		/* A, AAAA; port 0 */
 	unsigned char *data;	/* RDATA of other types */
 	size_t datalen;

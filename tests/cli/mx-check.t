@@ -234,7 +234,7 @@ else
 fi
 
 # Names of checks: the manual's and the program's.
-sed -n 's/^	\[CHECK_[A-Z_]*\] = "\(.*\)",$/\1/p' "$TOP/lib/check.c" |
+sed -n 's/^	\[CHECK_[A-Z_]*\] = { "\(.*\)",.*/\1/p' "$TOP/lib/finding.c" |
     sort >"$T/program"
 sed -n '/^\.Ss Checks/,/^\.Sh/s/^\.It Cm //p' "$TOP/man/mx-check.1" |
     sort >"$T/manual"

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/types.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "finding.h"
+
+#define OK	(1 << CHECK_OK)
+#define WARN	(1 << CHECK_WARN)
+#define FAIL	(1 << CHECK_FAIL)
+
+/* The manual's list of checks is this table (tests/cli/mx-check-ids.t). */
+static const struct id {
+	const char *name;
+	int levels;
+} ids[CHECK_ID_MAX] = {
+	[CHECK_DOMAIN_NAME] = { "domain-name", FAIL },
+	[CHECK_NO_DOMAIN] = { "no-domain", FAIL },
+	[CHECK_LOOKUP_TEMP] = { "lookup-temp", FAIL },
+	[CHECK_LOOKUP_BOGUS] = { "lookup-bogus", FAIL },
+	[CHECK_MX_RECORDS] = { "mx-records", OK },
+	[CHECK_MX_MANY] = { "mx-many", WARN },
+	[CHECK_IMPLICIT_MX] = { "implicit-mx", WARN },
+	[CHECK_NULL_MX] = { "null-mx", WARN | FAIL },
+	[CHECK_NULL_MX_MIXED] = { "null-mx-mixed", FAIL },
+	[CHECK_MX_LITERAL] = { "mx-literal", FAIL },
+	[CHECK_MX_NAME] = { "mx-name", WARN | FAIL },
+	[CHECK_MX_TWICE] = { "mx-twice", WARN },
+	[CHECK_MX_ALIAS] = { "mx-alias", FAIL },
+	[CHECK_MX_ADDRESS] = { "mx-address", OK | FAIL },
+	[CHECK_ADDRESS_TWICE] = { "address-twice", WARN },
+	[CHECK_ADDRESS_SPECIAL] = { "address-special", FAIL },
+	[CHECK_BACKUP_LISTED] = { "backup-listed", OK | FAIL },
+	[CHECK_BACKUP_ALONE] = { "backup-alone", FAIL },
+	[CHECK_BACKUP_BEST] = { "backup-best", FAIL },
+	[CHECK_BACKUP_EQUAL] = { "backup-equal", FAIL },
+};
+
+const char *
+check_id_name(enum check_id id)
+{
+	return ids[id].name;
+}
+
+bool
+check_id_can(enum check_id id, enum check_level level)
+{
+	return (ids[id].levels & 1 << level) != 0;
+}
+
+const char *
+check_level_name(enum check_level level)
+{
+	switch (level) {
+	case CHECK_OK:
+		return "ok";
+	case CHECK_WARN:
+		return "warn";
+	case CHECK_FAIL:
+		break;
+	}
+	return "fail";
+}
+
+void
+findings_init(struct findings *f)
+{
+	memset(f, 0, sizeof(*f));
+}
+
+void
+findings_clear(struct findings *f)
+{
+	free(f->finding);
+	findings_init(f);
+}
+
+static void __attribute__((format(printf, 5, 0)))
+add(struct findings *fs, enum check_level level, enum check_id id,
+    const char *subject, const char *fmt, va_list ap)
+{
+	struct check_finding *f;
+
+	f = reallocarray(fs->finding, fs->n + 1, sizeof(*f));
+	if (f == NULL) {
+		fs->failed = true;
+		return;
+	}
+	fs->finding = f;
+	f += fs->n++;
+	memset(f, 0, sizeof(*f));
+	f->level = level;
+	f->id = id;
+	(void)strlcpy(f->subject, subject, sizeof(f->subject));
+	(void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
+}
+
+void
+finding_add(struct findings *fs, enum check_level level, enum check_id id,
+    const char *subject, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(fs, level, id, subject, fmt, ap);
+	va_end(ap);
+}
+
+void
+finding_unknown(struct findings *fs, enum check_id id, const char *subject,
+    const char *fmt, ...)
+{
+	size_t n = fs->n;
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(fs, CHECK_FAIL, id, subject, fmt, ap);
+	va_end(ap);
+	if (fs->n > n)
+		fs->finding[n].unknown = true;
+}
+
+int
+findings_worse(int a, int b)
+{
+	static const int rank[] = { 0, 1, 3, 2 };
+
+	return rank[a] > rank[b] ? a : b;
+}
+
+int
+findings_status(const struct findings *fs)
+{
+	static const int of[] = { 0, 1, 2 };
+	int status = 0;
+	size_t i;
+
+	for (i = 0; i < fs->n; i++)
+		status = findings_worse(status, fs->finding[i].unknown ? 3 :
+		    of[fs->finding[i].level]);
+	return fs->failed ? findings_worse(status, 3) : status;
+}
