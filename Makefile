@@ -28,7 +28,7 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
-FLOOR3 =	crowd peer resolv dns route hosts tls confine
+FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
 		smtp_client report dsn link settle way carry deliver check \
 		finding
@@ -100,9 +100,9 @@ bin/mx-queue: bin/mx-queue.c lib/libmx.a
 bin/mx-expire: bin/mx-expire.c lib/libmx.a
 	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(IDN_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-flush: bin/mx-flush.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-flush.c lib/libmx.a $(DNS_LIBS) $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-flush.c lib/libmx.a $(DNS_LIBS) $(TLS_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-check: bin/mx-check.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-check.c lib/libmx.a $(DNS_LIBS) $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-check.c lib/libmx.a $(DNS_LIBS) $(TLS_LIBS) $(BSD_LIBS) $(LDLIBS)
 
 check:
 	sh tests/run

@@ -48,12 +48,13 @@ struct tls {
 	int error;		/* errno of OPS, or 0 */
 	bool eof;
 	bool dead;		/* nothing may be sent any more */
+	bool heard;		/* data has come */
+	struct tls_note note;
 	char failure[TLS_ERROR_MAX];
 };
 
-/* The first of OpenSSL's errors, which the later ones come from. */
-static void
-explain(char *error, const char *where, const char *what)
+void
+tls_explain(char *error, const char *where, const char *what)
 {
 	unsigned long e = ERR_peek_error();
 	const char *reason = e == 0 ? NULL : ERR_reason_error_string(e);
@@ -196,8 +197,9 @@ method_new(void)
 	return NULL;
 }
 
-static struct tls_context *
-context_new(const SSL_METHOD *(*method)(void), char *error)
+struct tls_context *
+tls_context_new(const SSL_METHOD *(*method)(void), const char *ciphers,
+    char *error)
 {
 	struct tls_context *c;
 	const char *why;
@@ -216,7 +218,7 @@ context_new(const SSL_METHOD *(*method)(void), char *error)
 	if (c != NULL && (c->method = method_new()) != NULL &&
 	    (c->ctx = SSL_CTX_new(method())) != NULL &&
 	    SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) == 1 &&
-	    SSL_CTX_set_cipher_list(c->ctx, CIPHERS) == 1) {
+	    SSL_CTX_set_cipher_list(c->ctx, ciphers) == 1) {
 		/* Many peers just hang up: end of file, not an error. */
 		(void)SSL_CTX_set_options(c->ctx, SSL_OP_NO_COMPRESSION |
 		    SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -227,9 +229,15 @@ context_new(const SSL_METHOD *(*method)(void), char *error)
 		(void)SSL_CTX_set_read_ahead(c->ctx, 1);
 		return c;
 	}
-	explain(error, "", "cannot set up TLS");
+	tls_explain(error, "", "cannot set up TLS");
 	tls_context_free(c);
 	return NULL;
+}
+
+struct ssl_ctx_st *
+tls_context_openssl(struct tls_context *c)
+{
+	return c->ctx;
 }
 
 void
@@ -285,7 +293,7 @@ use_certificate(SSL_CTX *ctx, const struct tls_secret *s, char *error)
 	bool good = bio != NULL && use_chain(ctx, bio);
 
 	if (!good)
-		explain(error, s->certificate_path,
+		tls_explain(error, s->certificate_path,
 		    ": no usable certificate in PEM");
 	if (bio != NULL)
 		BIO_free(bio);
@@ -306,7 +314,7 @@ use_key(SSL_CTX *ctx, const struct tls_secret *s, char *error)
 	if (asked)
 		ERR_clear_error();
 	if (!good)
-		explain(error, s->key_path, asked ?
+		tls_explain(error, s->key_path, asked ?
 		    ": the key is encrypted, which nobody here can undo" :
 		    key == NULL ? ": no private key in PEM" :
 		    ": not the certificate's key");
@@ -326,7 +334,8 @@ tls_server_new(const struct tls_secret *s, char *error)
 		    s->certificate == NULL ? s->certificate_path : s->key_path);
 		return NULL;
 	}
-	if ((c = context_new(TLS_server_method, error)) == NULL)
+	if ((c = tls_context_new(TLS_server_method, CIPHERS,
+	    error)) == NULL)
 		return NULL;
 	/*
 	 * No resumption: a key for tickets would have to live as long as the
@@ -337,7 +346,7 @@ tls_server_new(const struct tls_secret *s, char *error)
 	    SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_TICKET);
 	(void)SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
 	if (SSL_CTX_set_num_tickets(c->ctx, 0) != 1)
-		explain(error, "", "cannot set up TLS");
+		tls_explain(error, "", "cannot set up TLS");
 	else if (use_certificate(c->ctx, s, error) == 0 &&
 	    use_key(c->ctx, s, error) == 0)
 		return c;
@@ -345,7 +354,7 @@ tls_server_new(const struct tls_secret *s, char *error)
 	return NULL;
 }
 
-static struct tls *
+struct tls *
 tls_new(struct tls_context *c, const struct stream_ops *ops, void *arg,
     int64_t deadline)
 {
@@ -370,9 +379,20 @@ tls_new(struct tls_context *c, const struct stream_ops *ops, void *arg,
 	return t;
 }
 
-/* What a call that did not succeed means; errno is set for a stream. */
-static enum tls_result
-failed(struct tls *t, int returned)
+struct ssl_st *
+tls_openssl(const struct tls *t)
+{
+	return t->ssl;
+}
+
+struct tls_note *
+tls_note(struct tls *t)
+{
+	return &t->note;
+}
+
+enum tls_result
+tls_failed(struct tls *t, int returned)
 {
 	int e = SSL_get_error(t->ssl, returned);
 
@@ -398,7 +418,7 @@ failed(struct tls *t, int returned)
 		return t->error == EPIPE || t->error == ECONNRESET ?
 		    TLS_CLOSED : TLS_FAILED;
 	}
-	explain(t->failure, "", "TLS");
+	tls_explain(t->failure, "", "TLS");
 	errno = EPROTO;
 	return TLS_REFUSED;
 }
@@ -435,7 +455,7 @@ tls_accept(struct tls_context *c, const struct stream_ops *ops, void *arg,
 	*t = NULL;
 	ERR_clear_error();
 	if ((new = tls_new(c, ops, arg, deadline)) == NULL) {
-		explain(error, "", "cannot begin TLS");
+		tls_explain(error, "", "cannot begin TLS");
 		return result;
 	}
 	if ((n = SSL_accept(new->ssl)) == 1) {
@@ -443,7 +463,7 @@ tls_accept(struct tls_context *c, const struct stream_ops *ops, void *arg,
 		*t = new;
 		return TLS_OK;
 	}
-	result = failed(new, n);
+	result = tls_failed(new, n);
 	(void)strlcpy(error, new->failure, TLS_ERROR_MAX);
 	tls_free(new);
 	return result;
@@ -458,9 +478,11 @@ tls_read(void *arg, void *buf, size_t len, int64_t deadline)
 
 	t->deadline = deadline;
 	ERR_clear_error();
-	if ((got = SSL_read_ex(t->ssl, buf, len, &n)) == 1)
+	if ((got = SSL_read_ex(t->ssl, buf, len, &n)) == 1) {
+		t->heard = true;
 		return (ssize_t)n;
-	return failed(t, got) == TLS_CLOSED && t->error == 0 ? 0 : -1;
+	}
+	return tls_failed(t, got) == TLS_CLOSED && t->error == 0 ? 0 : -1;
 }
 
 static ssize_t
@@ -474,7 +496,7 @@ tls_write(void *arg, const void *buf, size_t len, int64_t deadline)
 	ERR_clear_error();
 	if ((got = SSL_write_ex(t->ssl, buf, len, &n)) == 1)
 		return (ssize_t)n;
-	(void)failed(t, got);
+	(void)tls_failed(t, got);
 	/* The stream is broken, and half a record may be on its way. */
 	t->dead = true;
 	return -1;
@@ -498,6 +520,18 @@ const char *
 tls_failure(const struct tls *t)
 {
 	return t->failure;
+}
+
+enum tls_auth
+tls_authenticated(const struct tls *t)
+{
+	return t->note.auth;
+}
+
+bool
+tls_has_heard(const struct tls *t)
+{
+	return t->heard;
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef MX_TLS_H
 #define MX_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -83,8 +84,56 @@ const char *tls_cipher(const struct tls *t);	/* "TLS_AES_256_GCM_SHA384" */
 /* Why the last read or write failed; "" if none did. */
 const char *tls_failure(const struct tls *t);
 
+/*
+ * Has a byte of data come?  In TLS 1.3 a server may refuse the client after
+ * tls_connect's TLS_OK: what ends the session before the first byte, be it an
+ * error, the end or silence, is best taken for a handshake that failed.
+ */
+bool tls_has_heard(const struct tls *t);
+
 /* Sends close_notify if there is somebody to hear it; a second at most. */
 void tls_close(struct tls *t);
 void tls_free(struct tls *t);	/* without a close_notify; NULL is fine */
+
+#define TLS_SHA256 32
+
+enum tls_auth {			/* how we know the peer */
+	TLS_AUTH_NONE,		/* we do not: it may be anybody */
+	TLS_AUTH_PKIX,
+	TLS_AUTH_PIN,
+	TLS_AUTH_DANE_TA,
+	TLS_AUTH_DANE_EE
+};
+
+/* How the server was known; of a resumed session, how it was at first. */
+enum tls_auth tls_authenticated(const struct tls *t);
+
+/*
+ * What the client's side is made of, for tls_client.c and nobody else.  The
+ * types of OpenSSL go by the names of their structs, so that its headers stay
+ * where they are.
+ */
+struct ssl_method_st;
+struct ssl_ctx_st;
+struct ssl_st;
+
+struct tls_note {		/* kept with a struct tls */
+	enum tls_auth auth;
+	unsigned char policy[TLS_SHA256];
+};
+
+struct tls_context *tls_context_new(
+    const struct ssl_method_st *(*method)(void), const char *ciphers,
+    char *error);
+struct ssl_ctx_st *tls_context_openssl(struct tls_context *c);
+/* NULL when out of memory. */
+struct tls *tls_new(struct tls_context *c, const struct stream_ops *ops,
+    void *arg, int64_t deadline);
+struct ssl_st *tls_openssl(const struct tls *t);
+struct tls_note *tls_note(struct tls *t);
+/* What a call that did not succeed means; errno is set for a stream. */
+enum tls_result tls_failed(struct tls *t, int returned);
+/* The first of OpenSSL's errors, which the later ones come from. */
+void tls_explain(char *error, const char *where, const char *what);
 
 #endif

@@ -57,8 +57,8 @@ only()
 }
 is "$(only '#include <ldns' lib/dns.c lib/dane.c)" "" \
     "only dns.c includes ldns"
-is "$(only '#include <openssl' lib/tls.c lib/dane.c lib/openssl.c)" "" \
-    "OpenSSL stays in tls.c"
+is "$(only '#include <openssl' lib/tls.c lib/tls_client.c lib/openssl.c)" "" \
+    "OpenSSL stays in tls.c and tls_client.c"
 is "$(only '#include <idn2' lib/idn.c lib/libidn2.c)" "" \
     "libidn2 stays in idn.c"
 is "$(only '"((mail|seen|tmp|locks|trigger)(/[^"]*)?|state/[^"]*)"' lib/spool.c)" "" \
