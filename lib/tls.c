@@ -57,7 +57,8 @@ void
 tls_explain(char *error, const char *where, const char *what)
 {
 	unsigned long e = ERR_peek_error();
-	const char *reason = e == 0 ? NULL : ERR_reason_error_string(e);
+	const char *reason = e == 0 ? NULL : ERR_SYSTEM_ERROR(e) ?
+	    strerror(ERR_GET_REASON(e)) : ERR_reason_error_string(e);
 	char text[TLS_ERROR_MAX];
 
 	if (e == 0)

@@ -120,6 +120,7 @@ struct ssl_st;
 struct tls_note {		/* kept with a struct tls */
 	enum tls_auth auth;
 	unsigned char policy[TLS_SHA256];
+	char verdict[TLS_ERROR_MAX];	/* on a certificate that is not good */
 };
 
 struct tls_context *tls_context_new(

@@ -39,7 +39,7 @@ tls_client_new(const char *ca, char *error)
 	struct tls_client *c;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL ||
-	    (ca != NULL && (c->ca = strdup(ca)) == NULL)) {
+	    (ca != NULL && ca[0] != '\0' && (c->ca = strdup(ca)) == NULL)) {
 		(void)snprintf(error, TLS_ERROR_MAX, "out of memory");
 		tls_client_free(c);
 		return NULL;
@@ -98,6 +98,72 @@ load_store(struct tls_client *c, char *error)
 	return true;
 }
 
+/*** Verdicts ***/
+
+/* The names of a certificate (RFC 6125 6.4.4: the CN where it has no other). */
+static void
+print_names(X509 *cert, char *out, size_t size)
+{
+	STACK_OF(GENERAL_NAME) *names;
+	const GENERAL_NAME *name;
+	char text[256];
+	size_t used = 0;
+	int i, n = 0;
+
+	out[0] = '\0';
+	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	for (i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		name = sk_GENERAL_NAME_value(names, i);
+		if (name->type != GEN_DNS)
+			continue;
+		plain_mem(text, sizeof(text),
+		    (const char *)ASN1_STRING_get0_data(name->d.dNSName),
+		    (size_t)ASN1_STRING_length(name->d.dNSName));
+		n = snprintf(out + used, size - used, "%s%s",
+		    used > 0 ? " " : "", text);
+		if (n < 0 || (size_t)n >= size - used)
+			break;
+		used += (size_t)n;
+	}
+	if (used == 0 && n == 0 && X509_NAME_get_text_by_NID(
+	    X509_get_subject_name(cert), NID_commonName, text,
+	    sizeof(text)) > 0)
+		plain(out, size, text);
+	GENERAL_NAMES_free(names);
+}
+
+/* The verdict E on CERT in words. */
+static void
+say_verdict(char *error, long e, X509 *cert)
+{
+	char names[256];
+
+	if (e == X509_V_ERR_HOSTNAME_MISMATCH && cert != NULL) {
+		print_names(cert, names, sizeof(names));
+		(void)snprintf(error, TLS_ERROR_MAX,
+		    "the certificate is another's: %s", names);
+	} else if (e == X509_V_ERR_DANE_NO_MATCH)
+		(void)snprintf(error, TLS_ERROR_MAX,
+		    "no TLSA record matches the certificate");
+	else
+		(void)snprintf(error, TLS_ERROR_MAX, "certificate: %s",
+		    X509_verify_cert_error_string(e));
+}
+
+/* Called with each fault: OpenSSL keeps no certificate that it refuses. */
+static int
+hear_verdict(int good, X509_STORE_CTX *ctx)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx,
+	    SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_note *note = SSL_get_app_data(ssl);
+
+	if (!good)
+		say_verdict(note->verdict, X509_STORE_CTX_get_error(ctx),
+		    X509_STORE_CTX_get0_cert(ctx));
+	return good;
+}
+
 /*** What is wanted ***/
 
 bool
@@ -146,7 +212,8 @@ digest_want(EVP_MD_CTX *md, const struct tls_want *want)
 	for (i = 0; good && i < want->nname; i++)
 		good = digest_text(md, want->name[i]) == 1;
 	for (i = 0; good && i < want->npin; i++)
-		good = EVP_DigestUpdate(md, want->pin[i], TLS_SHA256) == 1;
+		good = EVP_DigestUpdate(md, want->pin[i].sha256,
+		    TLS_SHA256) == 1;
 	for (i = 0; good && i < want->ntlsa; i++) {
 		r = &want->tlsa[i];
 		good = digest_number(md, r->usage) == 1 &&
@@ -247,7 +314,7 @@ prepare(struct tls_client *c, SSL *ssl, const struct tls_want *want,
 		break;
 	}
 	if (checked)
-		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, hear_verdict);
 	SSL_set_security_level(ssl, checked || want->how == TLS_PIN ?
 	    LEVEL_KNOWN : LEVEL_ANYBODY);
 	good = good && (!has_name(want) ||
@@ -258,56 +325,6 @@ prepare(struct tls_client *c, SSL *ssl, const struct tls_want *want,
 }
 
 /*** What came of it ***/
-
-/* The names of a certificate (RFC 6125 6.4.4: the CN where it has no other). */
-static void
-print_names(X509 *cert, char *out, size_t size)
-{
-	STACK_OF(GENERAL_NAME) *names;
-	const GENERAL_NAME *name;
-	char text[256];
-	size_t used = 0;
-	int i, n = 0;
-
-	out[0] = '\0';
-	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	for (i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		name = sk_GENERAL_NAME_value(names, i);
-		if (name->type != GEN_DNS)
-			continue;
-		plain_mem(text, sizeof(text),
-		    (const char *)ASN1_STRING_get0_data(name->d.dNSName),
-		    (size_t)ASN1_STRING_length(name->d.dNSName));
-		n = snprintf(out + used, size - used, "%s%s",
-		    used > 0 ? " " : "", text);
-		if (n < 0 || (size_t)n >= size - used)
-			break;
-		used += (size_t)n;
-	}
-	if (used == 0 && n == 0 && X509_NAME_get_text_by_NID(
-	    X509_get_subject_name(cert), NID_commonName, text,
-	    sizeof(text)) > 0)
-		plain(out, size, text);
-	GENERAL_NAMES_free(names);
-}
-
-/* The verdict E on CERT in words. */
-static void
-say_verdict(char *error, long e, X509 *cert)
-{
-	char names[256];
-
-	if (e == X509_V_ERR_HOSTNAME_MISMATCH && cert != NULL) {
-		print_names(cert, names, sizeof(names));
-		(void)snprintf(error, TLS_ERROR_MAX,
-		    "the certificate is another's: %s", names);
-	} else if (e == X509_V_ERR_DANE_NO_MATCH)
-		(void)snprintf(error, TLS_ERROR_MAX,
-		    "no TLSA record matches the certificate");
-	else
-		(void)snprintf(error, TLS_ERROR_MAX, "certificate: %s",
-		    X509_verify_cert_error_string(e));
-}
 
 static bool
 digest_key(X509 *cert, unsigned char *out)
@@ -334,7 +351,7 @@ is_pinned(SSL *ssl, const struct tls_want *want, char *error)
 		return false;
 	}
 	for (i = 0; i < want->npin; i++)
-		if (memcmp(key, want->pin[i], sizeof(key)) == 0)
+		if (memcmp(key, want->pin[i].sha256, sizeof(key)) == 0)
 			return true;
 	for (i = 0; i < sizeof(key); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", key[i]);
@@ -376,20 +393,6 @@ identify(SSL *ssl, const struct tls_want *want, enum tls_auth *auth,
 	return true;
 }
 
-/* Why the handshake failed: OpenSSL says "certificate verify failed". */
-static void
-say_failed(const struct tls *t, char *error)
-{
-	SSL *ssl = tls_openssl(t);
-	long e = SSL_get_verify_result(ssl);
-
-	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE && e != X509_V_OK &&
-	    SSL_get0_peer_certificate(ssl) != NULL)
-		say_verdict(error, e, SSL_get0_peer_certificate(ssl));
-	else
-		(void)strlcpy(error, tls_failure(t), TLS_ERROR_MAX);
-}
-
 static enum tls_result
 shake_hands(struct tls *t, const struct tls_want *want, char *error)
 {
@@ -401,9 +404,12 @@ shake_hands(struct tls *t, const struct tls_want *want, char *error)
 	if (want->session != NULL && memcmp(want->session->note.policy,
 	    note->policy, TLS_SHA256) == 0)
 		(void)SSL_set_session(ssl, want->session->session);
+	(void)SSL_set_app_data(ssl, note);
 	if ((n = SSL_connect(ssl)) != 1) {
 		result = tls_failed(t, n);
-		say_failed(t, error);
+		/* OpenSSL says no more than "certificate verify failed". */
+		(void)strlcpy(error, note->verdict[0] != '\0' ?
+		    note->verdict : tls_failure(t), TLS_ERROR_MAX);
 		return result;
 	}
 	if (SSL_session_reused(ssl)) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf.h"
 #include "tls.h"
 
 /*
@@ -18,7 +19,7 @@ struct tls_client;
 /*
  * What handshakes have in common.  Make one before forking, or when it is
  * first needed: it costs milliseconds.  CA is a file or directory of trusted
- * certificates for TLS_VERIFY, or NULL for the system's (OpenSSL's place,
+ * certificates for TLS_VERIFY, or NULL or "" for the system's (OpenSSL's place,
  * with SSL_CERT_FILE and SSL_CERT_DIR of the environment); they are read at
  * their first use.  NULL with ERROR (TLS_ERROR_MAX).
  */
@@ -62,7 +63,7 @@ struct tls_want {
 	const char *const *name;
 	size_t nname;
 	/* TLS_PIN: SHA-256 of the SubjectPublicKeyInfo of the server's own. */
-	const unsigned char (*pin)[TLS_SHA256];
+	const struct conf_pin *pin;
 	size_t npin;
 	/*
 	 * TLS_DANE.  Those not usable are passed over; if none is, as TLS_MAY
