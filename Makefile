@@ -31,7 +31,7 @@ FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
 		smtp_client report dsn link settle way carry deliver check \
-		finding
+		finding look
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire
