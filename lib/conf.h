@@ -43,7 +43,7 @@ enum conf_sandbox {
 
 enum conf_tls {			/* on the way to the primary */
 	CONF_TLS_MAY,		/* if it offers it, whoever it is */
-	CONF_TLS_DANE,		/* authenticated where TLSA records ask for it */
+	CONF_TLS_DANE,		/* known by TLSA records, where it has them */
 	CONF_TLS_VERIFY,	/* by a certificate of a known authority */
 	CONF_TLS_PIN		/* by its public key */
 };
@@ -84,7 +84,7 @@ struct settings {
 	int npin;
 	struct conf_pin pin[CONF_PINS_MAX];
 	enum conf_identify identify;
-	int64_t warn;			/* seconds; 0: senders hear of no delay */
+	int64_t warn;			/* seconds; 0: no word of delays */
 	int64_t report_limit;		/* an hour; 0: no limit */
 	char notify[ADDR_MAX + 1];	/* "": nobody */
 	int64_t notify_after;		/* seconds */
