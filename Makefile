@@ -28,10 +28,11 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy children
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
-FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client
+FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client \
+		hook
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
 		smtp_client report dsn link settle way carry deliver check \
-		finding look
+		finding look notice event
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire
