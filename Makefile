@@ -25,7 +25,7 @@ INSTALL =	install
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
-		idn xclient proxy children
+		idn xclient proxy children breaker
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client \
