@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "route.h"
 
@@ -24,8 +25,6 @@ struct search {
 	int64_t deadline;
 	struct dns_query *q;	/* AAAA and A of each host, in pairs */
 	size_t nq;
-	int port[ROUTE_HOSTS_MAX];
-	bool mx_secure;
 	bool by_name;		/* a name of ours is in the MX set */
 	struct ifaddrs *interfaces;
 };
@@ -199,7 +198,8 @@ host_add(struct search *s, const char *name, int preference, int port)
 	h = &s->r->host[s->r->nhost];
 	(void)strlcpy(h->name, name, sizeof(h->name));
 	h->preference = preference;
-	s->port[s->r->nhost++] = port;
+	h->port = port;
+	s->r->nhost++;
 }
 
 /* One word for a host out of those for its two kinds of address. */
@@ -213,6 +213,19 @@ outcome_merge(enum dns_outcome a, enum dns_outcome b)
 	if (a == DNS_TEMPFAIL || b == DNS_TEMPFAIL)
 		return DNS_TEMPFAIL;
 	return a == DNS_NODATA ? a : b;
+}
+
+/*
+ * An answer that failed takes nothing from one that is secure: else who can
+ * stop an answer could stop DANE (RFC 7672 2.1.2).
+ */
+static bool
+addrs_are_secure(const struct dns_query *v6, const struct dns_query *v4)
+{
+	if (v6->outcome != DNS_DATA && v4->outcome != DNS_DATA)
+		return v6->secure && v4->secure;
+	return (v6->outcome != DNS_DATA || v6->secure) &&
+	    (v4->outcome != DNS_DATA || v4->secure);
 }
 
 /* Looks all hosts up that are no numbers, all at once. */
@@ -241,7 +254,9 @@ hosts_lookup(struct search *s)
 		v6 = &s->q[2 * i];
 		v4 = v6 + 1;
 		h->outcome = outcome_merge(v6->outcome, v4->outcome);
-		h->secure = s->mx_secure && v6->secure && v4->secure;
+		h->secure = addrs_are_secure(v6, v4);
+		(void)strlcpy(h->canonical, v4->outcome == DNS_DATA ?
+		    v4->canonical : v6->canonical, sizeof(h->canonical));
 	}
 	return true;
 }
@@ -269,7 +284,7 @@ host_is_ours(const struct search *s, size_t host)
 		for (i = 0; i < s->q[2 * host + k].nrr; i++) {
 			ss = s->q[2 * host + k].rr[i].addr;
 			addr_unmap(&ss);
-			if (addr_is_ours(s, &ss, s->port[host]))
+			if (addr_is_ours(s, &ss, s->r->host[host].port))
 				return true;
 		}
 	return false;
@@ -285,14 +300,14 @@ addr_add(struct search *s, size_t host, const struct sockaddr_storage *from)
 	size_t i;
 
 	addr_unmap(&ss);
-	addr_set_port(&ss, s->port[host]);
+	addr_set_port(&ss, r->host[host].port);
 	if (addr_is_nobody((const struct sockaddr *)&ss) ||
 	    r->naddr == ROUTE_ADDRS_MAX)
 		return;
 	for (i = 0; i < r->naddr; i++)
 		if (addr_equal((const struct sockaddr *)&ss,
 		    (const struct sockaddr *)&r->addr[i].addr) &&
-		    s->port[r->addr[i].host] == s->port[host])
+		    r->host[r->addr[i].host].port == r->host[host].port)
 			return;
 	r->addr[r->naddr].host = host;
 	r->addr[r->naddr].addr = ss;
@@ -326,7 +341,7 @@ host_addrs(struct search *s, size_t host, size_t most)
 	if (s->r->host[host].preference == -1 &&
 	    addr_numeric(&ss, s->r->host[host].name)) {
 		s->r->host[host].outcome = DNS_DATA;
-		if (s->port[host] != s->conf->port ||
+		if (s->r->host[host].port != s->conf->port ||
 		    !route_is_self_addr(s->conf, (struct sockaddr *)&ss))
 			addr_add(s, host, &ss);
 		return;
@@ -467,7 +482,10 @@ find_by_mx(struct search *s, const char *domain, struct dns_query *mx)
 {
 	char text[sizeof(s->r->why)];
 
-	s->mx_secure = mx->secure;
+	s->r->secure = mx->secure;
+	if (mx->secure && strcasecmp(mx->canonical, domain) != 0)
+		(void)strlcpy(s->r->alias_of, mx->canonical,
+		    sizeof(s->r->alias_of));
 	if (mx->outcome == DNS_DATA)
 		mx_take(s, mx);
 	else if (conf_is_self(s->conf, mx->canonical))
@@ -499,6 +517,7 @@ find_by_route(struct search *s, const struct settings *set)
 	int i;
 
 	s->by_name = true;	/* the operator's word: nobody here is us */
+	s->r->secure = true;
 	for (i = 0; i < set->nroute; i++)
 		host_add(s, set->route[i].host, -1, set->route[i].port != 0 ?
 		    set->route[i].port : s->conf->port);

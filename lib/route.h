@@ -29,9 +29,11 @@ struct route_addr {
 
 struct route_host {
 	char name[ADDR_DOMAIN_MAX + 1];	/* or a numeric address ("route") */
+	char canonical[ADDR_DOMAIN_MAX + 1];	/* after CNAMEs */
 	int preference;			/* -1: of a "route" or implicit */
+	int port;
 	enum dns_outcome outcome;	/* of its addresses */
-	bool secure;			/* addresses and MX, for DANE */
+	bool secure;			/* they, and the CNAMEs to them */
 };
 
 enum route_kind {
@@ -42,6 +44,13 @@ enum route_kind {
 struct route {
 	enum route_kind kind;
 	char why[256];			/* ROUTE_UNROUTABLE, plain text */
+	/*
+	 * Are the names of the hosts what they should be?  By DNSSEC, or on
+	 * the operator's word ("route").
+	 */
+	bool secure;
+	/* What the domain is an alias of, by DNSSEC; "" if of nothing. */
+	char alias_of[ADDR_DOMAIN_MAX + 1];
 	struct route_host host[ROUTE_HOSTS_MAX];
 	size_t nhost;
 	struct route_addr addr[ROUTE_ADDRS_MAX];	/* in order to try */

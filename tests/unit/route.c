@@ -70,6 +70,13 @@ static const struct {
 	{ "zero.host.test", DNS_A, DNS_DATA, "255.255.255.255" },
 	{ "zero.host.test", DNS_AAAA, DNS_DATA, "::" },
 	{ "zero.host.test", DNS_AAAA, DNS_DATA, "ff02::1" },
+	/* DNSSEC: half an answer is as good, an insecure half is not */
+	{ "stopped.test", DNS_MX, DNS_DATA, "10 stopped.host.test" },
+	{ "stopped.host.test", DNS_A, DNS_DATA, "192.0.2.30" },
+	{ "stopped.host.test", DNS_AAAA, DNS_TEMPFAIL, "SERVFAIL" },
+	{ "open.test", DNS_MX, DNS_DATA, "10 open.insecure.test" },
+	{ "open.insecure.test", DNS_A, DNS_DATA, "192.0.2.31" },
+	{ "mx.insecure.test", DNS_MX, DNS_DATA, "10 mx3.plain.test" },
 	/* one host has trouble, the other none */
 	{ "half.test", DNS_MX, DNS_DATA, "10 tempaddr.host.test" },
 	{ "half.test", DNS_MX, DNS_DATA, "20 mx3.plain.test" },
@@ -160,7 +167,7 @@ zone_lookup(struct dns_query *q)
 			continue;
 		q->outcome = zone[i].outcome;
 		if (q->outcome == DNS_DATA) {
-			q->secure = true;
+			q->secure = strstr(q->name, "insecure") == NULL;
 			zone_answer(q, zone[i].data);
 		} else
 			(void)strlcpy(q->why, zone[i].data, sizeof(q->why));
@@ -292,7 +299,10 @@ test_fields(void)
 	is_str(r.host[0].name, "mx1.plain.test", "its name");
 	is_int(r.host[0].preference, 10, "its preference");
 	is_int(r.host[0].outcome, DNS_DATA, "its addresses");
-	ok(r.host[0].secure, "all of it is secure");
+	ok(r.secure && r.host[0].secure, "all of it is secure");
+	is_str(r.host[0].canonical, "mx1.plain.test", "no alias");
+	is_str(r.alias_of, "", "nor the domain");
+	is_int(r.host[0].port, c.port, "its port");
 	is_int(r.addr[0].host, 0, "the first address is its");
 	is_int(r.addr[0].len, sizeof(struct sockaddr_in6), "length, v6");
 	is_int(r.addr[1].len, sizeof(struct sockaddr_in), "length, v4");
@@ -303,7 +313,15 @@ test_fields(void)
 	is_int(r.addr[0].host, 1, "the address is that of the other");
 	route_find(&r, NULL, &c, &none, "implicit.test", 0);
 	is_int(r.host[0].preference, -1, "implicit: no preference");
-	ok(!r.host[0].secure, "implicit: AD was not there for the MX");
+	ok(!r.secure, "implicit: AD was not there for the MX");
+	ok(r.host[0].secure, "but for its address");
+	route_find(&r, NULL, &c, &none, "stopped.test", 0);
+	ok(r.secure && r.host[0].secure,
+	    "stopped.test: who stops one answer does not undo another");
+	route_find(&r, NULL, &c, &none, "open.test", 0);
+	ok(r.secure && !r.host[0].secure, "open.test: insecure addresses");
+	route_find(&r, NULL, &c, &none, "mx.insecure.test", 0);
+	ok(!r.secure && r.host[0].secure, "mx.insecure.test: insecure MX");
 	asked = 0;
 	route_find(&r, NULL, &c, &none, "literal.test", 0);
 	is_int(r.kind, ROUTE_UNROUTABLE, "an address is no MX host");
