@@ -67,7 +67,8 @@ transmit(struct carry *c, const struct message *m,
 		    SMTP_OFFER_DSN) != 0;
 		result = smtp_client_send(l->client, m, r);
 		if (result == SMTP_CLIENT_UNABLE)
-			return SENT_ASIDE;
+			return r->lack == SMTP_LACKS_SMTPUTF8 ? SENT_ASIDE :
+			    SENT;
 		if (result == SMTP_CLIENT_OK) {
 			l->carried++;
 			c->losses = 0;

@@ -88,6 +88,8 @@ try_address(struct link *l, const struct route_addr *a)
 	enum smtp_client_result result;
 	enum hosts_answer known;
 	char error[LINK_ERROR_MAX];
+	struct smtp_client_options options = { .conf = l->conf, .fd = -1,
+	    .window = 1 };
 
 	l->ourselves = false;
 	peer_print(l->peer, l->route.host[a->host].name, &a->addr);
@@ -98,8 +100,7 @@ try_address(struct link *l, const struct route_addr *a)
 		return false;
 	}
 	log_debug("%s: connecting to %s", l->domain, l->peer);
-	result = smtp_client_open(&l->client, l->conf, sa, a->len,
-	    error);
+	result = smtp_client_open(&l->client, &options, sa, a->len, error);
 	/* A busy host may refuse the second connection and serve the first. */
 	if (known == HOSTS_TRY || result == SMTP_CLIENT_LOST)
 		hosts_tell(l->hosts, sa, result == SMTP_CLIENT_OK ||

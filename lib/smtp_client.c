@@ -1,273 +1,42 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/time.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "smtp_client.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "deadline.h"
 #include "dot.h"
-#include "duration.h"
-#include "plain.h"
-#include "reply.h"
-#include "smtp_client.h"
-#include "stream.h"
 
-#define ERROR_MAX	512	/* as the header promises */
-#define REPLY_LINES	200
-#define RCPT_GROUP	100	/* so that unread replies never fill a window */
+#define RCPT_MAX	100	/* what any server takes (RFC 5321 4.5.3.1.8) */
+#define REPLIES_MAX	400	/* not yet read, however small */
+#define WINDOW_MAX	100
 #define BLOCK		(64 * 1024)
-#define TICK		1000	/* milliseconds a read or write sleeps */
+
+/* A message in flight. */
+struct flight {
+	const struct message *m;
+	struct smtp_client_result_set *r;
+	bool chunked;		/* BDAT, not DATA */
+	bool rset, forward;	/* what was said before its MAIL */
+	bool written;		/* its verbs, up to DATA or BDAT */
+	bool ended;		/* and the end of its text */
+};
 
 struct smtp_client {
-	const struct conf_timeouts *timeout;
-	int fd;
-	struct stream *stream;
-	unsigned offers;
-	int64_t size_limit;
-	char ehlo[512];
-	bool over;		/* the session is of no further use */
+	struct smtp_session s;
+	int64_t window;
+	int64_t mails;		/* MAIL commands said */
+	bool proven;		/* a message went, one reply a command */
 	bool open_transaction;	/* MAIL was accepted and nothing ended it */
-	bool out_of_step;	/* whose replies are whose is not certain */
-	char *error;		/* of the call in progress, ERROR_MAX */
+	size_t first, n;	/* of the ring */
+	struct flight flight[WINDOW_MAX];
+	char error[SMTP_ERROR_MAX];
 	char in[BLOCK];
 	char out[2 * BLOCK + 5];
 };
-
-/*
- * Reads and writes sleep in the kernel for a TICK (SO_RCVTIMEO), so that a
- * message costs no poll(2) and a deadline is still kept; near its end we ask
- * poll(2).  True if the call is worth making.
- */
-static bool
-worth_trying(int fd, short events, int64_t deadline)
-{
-	struct pollfd pfd = { .fd = fd, .events = events };
-	int left = deadline_left(deadline);
-
-	if (left < 0 || left >= TICK)
-		return true;
-	if (left > 0 && poll(&pfd, 1, left) != 0)
-		return true;
-	errno = ETIMEDOUT;
-	return false;
-}
-
-static ssize_t
-link_read(void *arg, void *buf, size_t len, int64_t deadline)
-{
-	int *fd = arg;
-	ssize_t n = -1;
-
-	while (worth_trying(*fd, POLLIN, deadline)) {
-		n = recv(*fd, buf, len, 0);
-		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
-			break;
-	}
-	return n;
-}
-
-static ssize_t
-link_write(void *arg, const void *buf, size_t len, int64_t deadline)
-{
-	int *fd = arg;
-	ssize_t n = -1;
-
-	while (worth_trying(*fd, POLLOUT, deadline)) {
-		n = send(*fd, buf, len, MSG_NOSIGNAL);
-		if (n > 0 || (errno != EINTR && errno != EAGAIN))
-			break;
-	}
-	return n;
-}
-
-static const struct stream_ops link_ops = { link_read, link_write };
-
-/* What we wait for: the words for it and its time. */
-struct step {
-	const char *name;
-	int64_t timeout;
-};
-
-/* Says why the session ended, in the words of FMT, and that it did. */
-static bool
-lost(struct smtp_client *c, const struct step *step, const char *what)
-{
-	c->over = true;
-	/* Cut if need be: it is for reading. */
-	(void)snprintf(c->error, ERROR_MAX, "%s %s", what, step->name);
-	return false;
-}
-
-static bool
-lost_timeout(struct smtp_client *c, const struct step *step)
-{
-	char span[32], what[64];
-
-	duration_print_short(span, sizeof(span), (step->timeout + 999) / 1000);
-	(void)snprintf(what, sizeof(what), "no answer for %s to", span);
-	return lost(c, step, what);
-}
-
-static bool
-lost_errno(struct smtp_client *c, const struct step *step)
-{
-	char what[128];
-
-	if (errno == ETIMEDOUT)
-		return lost_timeout(c, step);
-	(void)snprintf(what, sizeof(what), "connection lost (%s) at",
-	    strerror(errno));
-	return lost(c, step, what);
-}
-
-static bool
-lost_garbage(struct smtp_client *c, const struct step *step, const char *line,
-    size_t len)
-{
-	char text[160], what[256];
-
-	c->out_of_step = true;
-	plain_mem(text, sizeof(text), line, len);
-	(void)snprintf(what, sizeof(what), "not an SMTP reply: \"%s\" to",
-	    text);
-	return lost(c, step, what);
-}
-
-static bool
-lost_step(struct smtp_client *c, const struct step *step)
-{
-	c->out_of_step = true;
-	return lost(c, step, "replies out of step at");
-}
-
-/* The keywords of EHLO that change what we say (RFC 5321 4.1.1.1). */
-static const struct {
-	const char *name;
-	enum smtp_offer bit;
-} keywords[] = {
-	{ "PIPELINING", SMTP_OFFER_PIPELINING },
-	{ "SIZE", SMTP_OFFER_SIZE },
-	{ "8BITMIME", SMTP_OFFER_8BITMIME },
-	{ "CHUNKING", SMTP_OFFER_CHUNKING },
-	{ "SMTPUTF8", SMTP_OFFER_SMTPUTF8 },
-	{ "DSN", SMTP_OFFER_DSN },
-	{ "STARTTLS", SMTP_OFFER_STARTTLS },
-	{ "ENHANCEDSTATUSCODES", SMTP_OFFER_ENHANCED }
-};
-
-/* One keyword line of the reply to EHLO. */
-static void
-offer(struct smtp_client *c, const char *text)
-{
-	size_t i, used, n = strcspn(text, " ");
-	char *end;
-	long long limit;
-
-	used = strlen(c->ehlo);
-	if (used > 0 && used + 1 < sizeof(c->ehlo))
-		c->ehlo[used++] = ';';
-	plain(c->ehlo + used, sizeof(c->ehlo) - used, text);
-	for (i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (strlen(keywords[i].name) == n &&
-		    strncasecmp(keywords[i].name, text, n) == 0)
-			c->offers |= keywords[i].bit;
-	if (n != 4 || strncasecmp(text, "SIZE ", 5) != 0)
-		return;
-	/* A limit that is no number, or zero, is none (RFC 1870 4). */
-	errno = 0;
-	limit = strtoll(text + 5, &end, 10);
-	if (errno == 0 && end != text + 5 && *end == '\0' && limit > 0)
-		c->size_limit = limit;
-}
-
-/*
- * One whole reply within the time of STEP.  False when none came: the
- * session is lost then.  EHLO: note what its lines offer.
- */
-static bool
-get_reply(struct smtp_client *c, const struct step *step, struct reply *r,
-    bool ehlo)
-{
-	enum reply_got got;
-	size_t len;
-	char *line;
-	int n;
-
-	reply_init(r);
-	stream_deadline(c->stream, deadline_in(step->timeout));
-	for (n = 0; n < REPLY_LINES; n++) {
-		switch (stream_line(c->stream, &line, &len, STREAM_LINE_MAX)) {
-		case STREAM_LINE:
-		case STREAM_BARE:
-			break;
-		case STREAM_LONG:
-			reply_init(r);
-			return lost(c, step, "an endless line for a reply to");
-		case STREAM_EOF:
-			reply_init(r);
-			return lost(c, step, "connection closed at");
-		case STREAM_TIMEOUT:
-			reply_init(r);
-			return lost_timeout(c, step);
-		case STREAM_ERROR:
-			reply_init(r);
-			return lost_errno(c, step);
-		}
-		got = reply_feed(r, line, len);
-		if (got == REPLY_GARBAGE) {
-			reply_init(r);
-			return lost_garbage(c, step, line, len);
-		}
-		if (ehlo && n > 0 && r->code == 250 && len > 4)
-			offer(c, line + 4);
-		if (got == REPLY_DONE)
-			return true;
-	}
-	reply_init(r);
-	return lost(c, step, "an endless reply to");
-}
-
-/* After these the server closes (RFC 5321 3.8, RFC 7504). */
-static bool
-is_farewell(const struct reply *r)
-{
-	return r->code == 421 || r->code == 521;
-}
-
-/* The reply's words into the error: "MAIL: 451 4.3.0 try later". */
-static void
-say(struct smtp_client *c, const struct step *step, const struct reply *r)
-{
-	char raw[REPLY_TEXT_MAX + 32], text[ERROR_MAX];
-
-	reply_print(r, raw, sizeof(raw));
-	plain(text, sizeof(text), raw);
-	(void)snprintf(c->error, ERROR_MAX, "%s: %.*s", step->name,
-	    ERROR_MAX - 32, text);
-}
-
-/* A reply that may also be a farewell.  False: the session is over. */
-static bool
-get(struct smtp_client *c, const struct step *step, struct reply *r)
-{
-	if (c->over)
-		return false;
-	if (!get_reply(c, step, r, false))
-		return false;
-	if (is_farewell(r)) {
-		say(c, step, r);
-		c->over = true;
-		return false;
-	}
-	return true;
-}
 
 static bool
 is_ok(const struct reply *r)
@@ -275,197 +44,28 @@ is_ok(const struct reply *r)
 	return r->code / 100 == 2;
 }
 
-/* Is the first word of the peer's TEXT a name of ours? */
-static bool
-is_ourselves(const struct conf *conf, const struct reply *r)
-{
-	char word[ADDR_DOMAIN_MAX + 1], name[ADDR_DOMAIN_MAX + 1];
-	size_t n = strcspn(r->text, " ");
-
-	if (n == 0 || n >= sizeof(word))
-		return false;
-	memcpy(word, r->text, n);
-	word[n] = '\0';
-	return addr_domain(name, word) && conf_is_self(conf, name);
-}
-
-/*** Opening ***/
-
-static int
-bind_source(int fd, const struct conf *conf, int family)
-{
-	const struct sockaddr_storage *source;
-	size_t i;
-
-	for (i = 0; i < sizeof(conf->source) / sizeof(conf->source[0]); i++) {
-		source = &conf->source[i];
-		if (source->ss_family != family)
-			continue;
-		return bind(fd, (const struct sockaddr *)source,
-		    family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-		    sizeof(struct sockaddr_in));
-	}
-	return 0;
-}
-
-static int
-wait_connected(int fd, int64_t deadline)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error, n;
-
-	while ((n = poll(&pfd, 1, deadline_left(deadline))) == -1)
-		if (errno != EINTR)
-			return -1;
-	if (n == 0) {
-		errno = ETIMEDOUT;
-		return -1;
-	}
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		return -1;
-	errno = error;
-	return error == 0 ? 0 : -1;
-}
-
-/* From now on calls block, but for a TICK only. */
-static int
-set_tick(int fd)
-{
-	struct timeval tick = { TICK / 1000, TICK % 1000 * 1000 };
-	int flags;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick,
-	    sizeof(tick)) == -1 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO,
-	    &tick, sizeof(tick)) == -1 || (flags = fcntl(fd, F_GETFL)) == -1)
-		return -1;
-	return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
-
-/* A connected socket, or -1. */
-static int
-dial(const struct conf *conf, const struct sockaddr *addr, socklen_t len)
-{
-	int64_t deadline = deadline_in(conf->timeout.connect);
-	int fd, one = 1, saved;
-
-	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -1;
-	/* Nagle and a delayed ACK would cost 40 ms a message. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (bind_source(fd, conf, addr->sa_family) == -1)
-		goto fail;
-	if (connect(fd, addr, len) == -1 && (errno != EINPROGRESS ||
-	    wait_connected(fd, deadline) == -1))
-		goto fail;
-	if (set_tick(fd) == -1)
-		goto fail;
-	return fd;
-fail:
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
-static enum smtp_client_result
-greet(struct smtp_client *c, const struct conf *conf)
-{
-	const struct step step = { "the greeting", c->timeout->greeting };
-	struct reply r;
-
-	if (!get_reply(c, &step, &r, false))
-		return SMTP_CLIENT_LOST;
-	if (is_ok(&r))
-		return is_ourselves(conf, &r) ? SMTP_CLIENT_OURSELVES :
-		    SMTP_CLIENT_OK;
-	say(c, &step, &r);
-	if (r.code / 100 == 3)
-		return SMTP_CLIENT_LOST;
-	/* A server that refuses still waits for QUIT (RFC 5321 3.1). */
-	c->over = is_farewell(&r);
-	return SMTP_CLIENT_REFUSED;
-}
-
-static enum smtp_client_result
-hello(struct smtp_client *c, const struct conf *conf, const char *verb)
-{
-	const struct step step = { verb, c->timeout->helo };
-	struct reply r;
-
-	if (stream_printf(c->stream, "%s %s\r\n", verb, conf->hostname) == -1) {
-		lost_errno(c, &step);
-		return SMTP_CLIENT_LOST;
-	}
-	if (!get_reply(c, &step, &r, strcmp(verb, "EHLO") == 0))
-		return SMTP_CLIENT_LOST;
-	if (is_ok(&r))
-		return is_ourselves(conf, &r) ? SMTP_CLIENT_OURSELVES :
-		    SMTP_CLIENT_OK;
-	say(c, &step, &r);
-	if (r.code / 100 == 3)
-		return SMTP_CLIENT_LOST;
-	c->over = is_farewell(&r);
-	/* RFC 5321 3.2: a server too old for EHLO is asked with HELO. */
-	if (r.code / 100 == 5 && !c->over && strcmp(verb, "EHLO") == 0)
-		return hello(c, conf, "HELO");
-	return SMTP_CLIENT_REFUSED;
-}
-
-static enum smtp_client_result
-introduce(struct smtp_client *c, const struct conf *conf)
-{
-	enum smtp_client_result result;
-
-	if ((result = greet(c, conf)) == SMTP_CLIENT_OK)
-		result = hello(c, conf, "EHLO");
-	/* Bytes nobody asked for would be taken for the reply to MAIL. */
-	if (result == SMTP_CLIENT_OK && stream_pending(c->stream) > 0) {
-		(void)snprintf(c->error, ERROR_MAX,
-		    "the server talks unasked after EHLO");
-		result = SMTP_CLIENT_LOST;
-	}
-	if (result == SMTP_CLIENT_OURSELVES)
-		(void)snprintf(c->error, ERROR_MAX,
-		    "the server bears a name of ours");
-	if (result == SMTP_CLIENT_LOST)
-		c->over = true;
-	return result;
-}
+/*** The session ***/
 
 enum smtp_client_result
-smtp_client_open(struct smtp_client **cp, const struct conf *conf,
-    const struct sockaddr *addr, socklen_t len, char *error)
+smtp_client_open(struct smtp_client **cp,
+    const struct smtp_client_options *o, const struct sockaddr *addr,
+    socklen_t len, char *error)
 {
-	enum smtp_client_result result = SMTP_CLIENT_LOST;
+	enum smtp_client_result result;
 	struct smtp_client *c;
 
 	*cp = NULL;
-	error[0] = '\0';
 	/* Not calloc: untouched pages of the buffers cost nothing. */
 	if ((c = malloc(sizeof(*c))) == NULL) {
-		(void)snprintf(error, ERROR_MAX, "%s", strerror(errno));
+		(void)snprintf(error, SMTP_ERROR_MAX, "%s", strerror(errno));
+		if (o->fd != -1)
+			close(o->fd);
 		return SMTP_CLIENT_LOST;
 	}
-	memset(c, 0, offsetof(struct smtp_client, in));
-	c->timeout = &conf->timeout;
-	c->error = error;
-	c->over = true;
-	c->fd = dial(conf, addr, len);
-	if (c->fd == -1) {
-		(void)snprintf(error, ERROR_MAX, "cannot connect: %s",
-		    strerror(errno));
-		goto out;
-	}
-	if ((c->stream = stream_new(&link_ops, &c->fd)) == NULL) {
-		(void)snprintf(error, ERROR_MAX, "%s", strerror(errno));
-		goto out;
-	}
-	c->over = false;
-	result = introduce(c, conf);
-out:
+	memset(c, 0, offsetof(struct smtp_client, flight));
+	c->window = o->window < WINDOW_MAX ? o->window : WINDOW_MAX;
+	result = smtp_session_open(&c->s, o, addr, len, error);
+	c->s.wire.error = c->error;
 	if (result == SMTP_CLIENT_OK)
 		*cp = c;
 	else
@@ -476,289 +76,173 @@ out:
 void
 smtp_client_close(struct smtp_client *c)
 {
-	char unheard[ERROR_MAX];
-	struct step step = { "QUIT", 0 };
-	struct reply r;
-
 	if (c == NULL)
 		return;
-	if (!c->over) {
-		step.timeout = c->timeout->quit;
-		c->error = unheard;
-		stream_deadline(c->stream, deadline_in(step.timeout));
-		if (stream_write(c->stream, "QUIT\r\n", 6) == 0)
-			(void)get_reply(c, &step, &r, false);
-	}
-	stream_free(c->stream);
-	if (c->fd != -1)
-		close(c->fd);
+	/* With replies still to come there is no word that would be heard. */
+	if (c->n > 0)
+		c->s.wire.over = true;
+	smtp_session_clear(&c->s);
 	free(c);
 }
 
 unsigned
 smtp_client_offers(const struct smtp_client *c)
 {
-	return c->offers;
+	return c->s.offers;
 }
 
 int64_t
 smtp_client_size_limit(const struct smtp_client *c)
 {
-	return c->size_limit;
+	return c->s.size_limit;
 }
 
 const char *
 smtp_client_ehlo(const struct smtp_client *c)
 {
-	return c->ehlo;
+	return c->s.ehlo;
 }
 
-/*** One message ***/
-
-struct transaction {
-	struct smtp_client *c;
-	const struct message *m;
-	struct smtp_client_result_set *r;
-	size_t accepted;	/* recipients */
-};
-
-/* The parameters of MAIL and RCPT that are passed on, and their extension. */
-static const struct {
-	const char *name;
-	enum smtp_offer bit;
-} passed[] = {
-	{ "BODY", SMTP_OFFER_8BITMIME },
-	{ "RET", SMTP_OFFER_DSN },
-	{ "ENVID", SMTP_OFFER_DSN },
-	{ "NOTIFY", SMTP_OFFER_DSN },
-	{ "ORCPT", SMTP_OFFER_DSN }
-};
-
-/* Does the peer know the parameter TEXT, of LEN octets? */
-static bool
-is_passed(const struct smtp_client *c, const char *text, size_t len)
+struct tls *
+smtp_client_tls(const struct smtp_client *c)
 {
-	size_t i, n = strcspn(text, "= ");
-
-	for (i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
-		if (n < len && strlen(passed[i].name) == n &&
-		    strncasecmp(passed[i].name, text, n) == 0)
-			return (c->offers & (unsigned)passed[i].bit) != 0;
-	return false;
+	return c->s.wire.tls;
 }
 
-/* As they were given: RFC 3461 5.2.1 has not even their case changed. */
-static int
-write_params(struct smtp_client *c, const char *params)
+size_t
+smtp_client_rcpt_max(const struct smtp_client *c)
 {
-	const char *p;
-	size_t len;
-	int error = 0;
-
-	for (p = params; *p != '\0'; p += strspn(p, " ")) {
-		len = strcspn(p, " ");
-		if (is_passed(c, p, len)) {
-			error |= stream_write(c->stream, " ", 1);
-			error |= stream_write(c->stream, p, len);
-		}
-		p += len;
-	}
-	return error;
+	if (c->s.rcpt_max > 0 && c->s.rcpt_max < RCPT_MAX)
+		return (size_t)c->s.rcpt_max;
+	return RCPT_MAX;
 }
 
-static bool
-is_ascii(const char *text)
+bool
+smtp_client_is_confused(const struct smtp_client *c)
 {
-	while (*text != '\0' && (unsigned char)*text < 0x80)
-		text++;
-	return *text == '\0';
-}
-
-static bool
-needs_utf8(const struct envelope *e)
-{
-	char value[8];
-	size_t i;
-
-	if (envelope_param(e->params, "SMTPUTF8", value, sizeof(value)) ||
-	    !is_ascii(e->sender))
-		return true;
-	for (i = 0; i < e->nrcpt; i++)
-		if (!is_ascii(e->rcpt[i].address))
-			return true;
-	return false;
+	return c->s.wire.out_of_step;
 }
 
 bool
 smtp_client_takes(const struct smtp_client *c, const struct envelope *e)
 {
-	return (c->offers & SMTP_OFFER_SMTPUTF8) != 0 || !needs_utf8(e);
+	return smtp_params_lack(&c->s, e) == SMTP_LACKS_NOTHING;
+}
+
+static bool
+is_pipelined(const struct smtp_client *c)
+{
+	return (c->s.offers & SMTP_OFFER_PIPELINING) != 0;
+}
+
+static bool
+is_chunked(const struct smtp_client *c)
+{
+	return (c->s.offers & SMTP_OFFER_CHUNKING) != 0;
+}
+
+/*** What is said ***/
+
+static struct smtp_step
+step_of(const char *name, int64_t timeout)
+{
+	return (struct smtp_step){ name, timeout };
+}
+
+/* RSET and XFORWARD if they are due, MAIL. */
+static int
+write_mail(struct smtp_client *c, struct flight *f)
+{
+	struct stream *out = c->s.wire.stream;
+	char forward[SMTP_FORWARD_MAX];
+	int error = 0;
+
+	stream_deadline(out, deadline_in(c->s.conf->timeout.mail));
+	c->mails++;
+	smtp_session_forward(&c->s, &f->m->envelope, forward);
+	f->forward = forward[0] != '\0';
+	if (f->rset)
+		error |= stream_write(out, "RSET\r\n", 6);
+	if (f->forward)
+		error |= stream_write(out, forward, strlen(forward));
+	return error | smtp_params_mail(&c->s, &f->m->envelope, f->m->size);
 }
 
 static int
-write_mail(struct transaction *t)
+write_rcpt(struct smtp_client *c, const struct flight *f, size_t k)
 {
-	const struct envelope *env = &t->m->envelope;
-	struct smtp_client *c = t->c;
-	int error;
-
-	error = stream_printf(c->stream, "MAIL FROM:<%s>", env->sender);
-	if ((c->offers & SMTP_OFFER_SIZE) != 0)
-		error |= stream_printf(c->stream, " SIZE=%lld",
-		    (long long)t->m->size);
-	if (needs_utf8(env))
-		error |= stream_write(c->stream, " SMTPUTF8", 9);
-	error |= write_params(c, env->params);
-	return error | stream_write(c->stream, "\r\n", 2);
-}
-
-static int
-write_rcpt(struct transaction *t, size_t i)
-{
-	const struct recipient *r;
-	int error;
-
-	r = &t->m->envelope.rcpt[t->r->rcpt[i].index];
-	error = stream_printf(t->c->stream, "RCPT TO:<%s>", r->address);
-	error |= write_params(t->c, r->params);
-	return error | stream_write(t->c->stream, "\r\n", 2);
-}
-
-static bool
-get_mail(struct transaction *t)
-{
-	const struct step step = { "MAIL", t->c->timeout->mail };
-	bool good;
-
-	good = get(t->c, &step, &t->r->mail);
-	if (good && is_ok(&t->r->mail))
-		t->c->open_transaction = true;
-	return good;
-}
-
-static bool
-get_rcpt(struct transaction *t, size_t i)
-{
-	const struct step step = { "RCPT", t->c->timeout->rcpt };
-	bool good;
-
-	good = get(t->c, &step, &t->r->rcpt[i].reply);
-	if (good && is_ok(&t->r->rcpt[i].reply))
-		t->accepted++;
-	return good;
-}
-
-static bool
-get_data(struct transaction *t)
-{
-	const struct step step = { "DATA", t->c->timeout->data };
-
-	if (!get(t->c, &step, &t->r->data))
-		return false;
-	/*
-	 * Only 3xx can be an answer to DATA: after a 2xx our count of
-	 * replies and the server's differ, and a reply to something else
-	 * could be taken for the one to the end of the text.
-	 */
-	if (is_ok(&t->r->data) || (t->r->data.code / 100 == 3 &&
-	    stream_pending(t->c->stream) > 0))
-		return lost_step(t->c, &step);
-	return true;
+	return smtp_params_rcpt(&c->s,
+	    &f->m->envelope.rcpt[f->r->rcpt[k].index]);
 }
 
 /*
- * The verbs of a transaction as one group or a few (RFC 2920 3.1), then
- * their replies, all of them, in order.
+ * All verbs as one group (RFC 2920 3.1).  RSET: it is not certain that the
+ * server is done with what came before.
  */
 static bool
-talk_pipelined(struct transaction *t)
+write_group(struct smtp_client *c, struct flight *f, bool rset)
 {
-	struct smtp_client *c = t->c;
-	struct step step = { "RCPT", c->timeout->rcpt };
-	size_t i, first, end;
-	int error = 0;
+	const struct smtp_step step = step_of("MAIL", c->s.conf->timeout.mail);
+	int error;
+	size_t k;
 
-	for (first = 0; first < t->r->nrcpt; first = end) {
-		end = first + RCPT_GROUP < t->r->nrcpt ? first + RCPT_GROUP :
-		    t->r->nrcpt;
-		stream_deadline(c->stream, deadline_in(step.timeout));
-		if (first == 0)
-			error |= write_mail(t);
-		for (i = first; i < end; i++)
-			error |= write_rcpt(t, i);
-		if (end == t->r->nrcpt)
-			error |= stream_write(c->stream, "DATA\r\n", 6);
-		if (error != 0 || stream_flush(c->stream) == -1)
-			return lost_errno(c, &step);
-		if (first == 0 && !get_mail(t))
-			return false;
-		for (i = first; i < end; i++)
-			if (!get_rcpt(t, i))
-				return false;
-	}
-	return get_data(t);
+	f->written = true;
+	f->rset = rset;
+	error = write_mail(c, f);
+	for (k = 0; k < f->r->nrcpt; k++)
+		error |= write_rcpt(c, f, k);
+	if (!f->chunked)
+		error |= stream_write(c->s.wire.stream, "DATA\r\n", 6);
+	return error == 0 || smtp_wire_lost_errno(&c->s.wire, &step);
 }
 
+/* The text in one chunk, as it is in the spool. */
 static bool
-talk_in_turn(struct transaction *t)
+put_chunk(struct smtp_client *c, struct flight *f)
 {
-	struct smtp_client *c = t->c;
-	struct step step = { "MAIL", c->timeout->mail };
-	size_t i;
+	const struct smtp_step step = step_of("the text",
+	    c->s.conf->timeout.block);
 
-	stream_deadline(c->stream, deadline_in(step.timeout));
-	if (write_mail(t) == -1)
-		return lost_errno(c, &step);
-	if (!get_mail(t))
+	stream_deadline(c->s.wire.stream, deadline_in(step.timeout));
+	if (stream_printf(c->s.wire.stream, "BDAT %lld LAST\r\n",
+	    (long long)f->m->size) == -1)
+		return smtp_wire_lost_errno(&c->s.wire, &step);
+	if (!smtp_wire_file(&c->s.wire, &step, f->m->fd, f->m->offset,
+	    f->m->size))
 		return false;
-	if (!is_ok(&t->r->mail))
-		return true;
-	step.name = "RCPT";
-	for (i = 0; i < t->r->nrcpt; i++) {
-		/* A reply too many would be taken for the next one's. */
-		if (stream_pending(c->stream) > 0)
-			return lost_step(c, &step);
-		if (write_rcpt(t, i) == -1)
-			return lost_errno(c, &step);
-		if (!get_rcpt(t, i))
-			return false;
-	}
-	if (t->accepted == 0)
-		return true;
-	step.name = "DATA";
-	if (stream_write(c->stream, "DATA\r\n", 6) == -1)
-		return lost_errno(c, &step);
-	return get_data(t);
+	f->ended = true;
+	return true;
 }
 
 /* At most a block of the text at OFFSET into c->in: its length, or -1. */
 static ssize_t
-read_text(struct transaction *t, int64_t offset)
+read_text(struct smtp_client *c, const struct message *m, int64_t offset)
 {
-	const struct step step = { "the message in the spool", 0 };
-	int64_t want = t->m->size - offset;
+	const struct smtp_step step = step_of("the message in the spool", 0);
+	int64_t want = m->size - offset;
 	ssize_t n;
 
 	if (want > BLOCK)
 		want = BLOCK;
 	if (want == 0)
 		return 0;
-	while ((n = pread(t->m->fd, t->c->in, (size_t)want,
-	    t->m->offset + offset)) == -1 && errno == EINTR)
+	while ((n = pread(m->fd, c->in, (size_t)want, m->offset + offset)) ==
+	    -1 && errno == EINTR)
 		continue;
 	if (n > 0)
 		return n;
 	/* Without its end the server throws the text away (RFC 5321 4.1.4). */
-	lost(t->c, &step, n == 0 ? "too short:" : "cannot read");
+	smtp_wire_lost(&c->s.wire, &step, n == 0 ? "too short:" :
+	    "cannot read");
 	return -1;
 }
 
-/* The text and its end; a small message leaves in one write. */
+/* The text and its dot. */
 static bool
-put_text(struct transaction *t)
+put_text(struct smtp_client *c, struct flight *f)
 {
-	struct smtp_client *c = t->c;
-	const struct step step = { "the text", c->timeout->block };
+	const struct smtp_step step = step_of("the text",
+	    c->s.conf->timeout.block);
 	struct dot_encoder dots;
 	int64_t offset = 0;
 	size_t len;
@@ -766,33 +250,204 @@ put_text(struct transaction *t)
 
 	dot_encoder_init(&dots);
 	do {
-		if ((n = read_text(t, offset)) == -1)
+		if ((n = read_text(c, f->m, offset)) == -1)
 			return false;
 		offset += n;
 		len = dot_encode(&dots, c->in, (size_t)n, c->out);
-		if (offset == t->m->size)
+		if (offset == f->m->size)
 			len += dot_encode_end(&dots, c->out + len);
-		stream_deadline(c->stream, deadline_in(step.timeout));
-		if (stream_write(c->stream, c->out, len) == -1)
-			return lost_errno(c, &step);
-	} while (offset < t->m->size);
-	if (stream_flush(c->stream) == -1)
-		return lost_errno(c, &step);
+		stream_deadline(c->s.wire.stream, deadline_in(step.timeout));
+		if (stream_write(c->s.wire.stream, c->out, len) == -1)
+			return smtp_wire_lost_errno(&c->s.wire, &step);
+	} while (offset < f->m->size);
+	f->ended = true;
+	return true;
+}
+
+/*** What is answered ***/
+
+static bool
+get_mail(struct smtp_client *c, struct flight *f)
+{
+	const struct smtp_step step = step_of("MAIL", c->s.conf->timeout.mail);
+
+	if (!smtp_wire_get(&c->s.wire, &step, &f->r->mail))
+		return false;
+	if (is_ok(&f->r->mail))
+		c->open_transaction = true;
 	return true;
 }
 
 static bool
-get_end(struct transaction *t)
+get_rcpt(struct smtp_client *c, struct flight *f, size_t k)
 {
-	const struct step step = { "the end of the text", t->c->timeout->dot };
+	const struct smtp_step step = step_of("RCPT", c->s.conf->timeout.rcpt);
+
+	return smtp_wire_get(&c->s.wire, &step, &f->r->rcpt[k].reply);
+}
+
+static bool
+get_data(struct smtp_client *c, struct flight *f)
+{
+	const struct smtp_step step = step_of("DATA", c->s.conf->timeout.data);
+
+	if (!smtp_wire_get(&c->s.wire, &step, &f->r->data))
+		return false;
+	/*
+	 * Only 3xx can be an answer to DATA: after a 2xx our count of
+	 * replies and the server's differ, and a reply to something else
+	 * could be taken for the one to the end of the text.
+	 */
+	if (is_ok(&f->r->data) || (f->r->data.code / 100 == 3 &&
+	    smtp_wire_pending(&c->s.wire) > 0))
+		return smtp_wire_lost_step(&c->s.wire, &step);
+	return true;
+}
+
+/* To RSET, which no server has a reason to refuse. */
+static bool
+get_reset(struct smtp_client *c)
+{
+	const struct smtp_step step = step_of("RSET", c->s.conf->timeout.mail);
+	struct reply r;
+
+	if (!smtp_wire_get(&c->s.wire, &step, &r))
+		return false;
+	c->open_transaction = false;
+	if (is_ok(&r))
+		return true;
+	if (r.code / 100 == 3)
+		return smtp_wire_lost_step(&c->s.wire, &step);
+	/* Whether the transaction is over is not known; the session is. */
+	return smtp_wire_lost(&c->s.wire, &step, "refused:");
+}
+
+/* Whether it wants to know our client is the server's own affair. */
+static bool
+get_forward(struct smtp_client *c)
+{
+	const struct smtp_step step = step_of("XFORWARD",
+	    c->s.conf->timeout.mail);
+	struct reply r;
+
+	if (!smtp_wire_get(&c->s.wire, &step, &r))
+		return false;
+	return r.code / 100 != 3 || smtp_wire_lost_step(&c->s.wire, &step);
+}
+
+static bool
+get_end(struct smtp_client *c, struct flight *f)
+{
+	const struct smtp_step step = step_of("the end of the text",
+	    c->s.conf->timeout.dot);
 	bool good;
 
-	good = get(t->c, &step, &t->r->end);
-	t->r->unsure = t->r->end.code == 0 || t->r->end.code / 100 == 3;
-	t->c->open_transaction = false;
-	if (good && t->r->end.code / 100 == 3)
-		return lost_step(t->c, &step);
+	good = smtp_wire_get(&c->s.wire, &step, &f->r->end);
+	c->open_transaction = false;
+	if (good && f->r->end.code / 100 == 3)
+		return smtp_wire_lost_step(&c->s.wire, &step);
 	return good;
+}
+
+static size_t
+count_accepted(const struct flight *f)
+{
+	size_t k, n = 0;
+
+	for (k = 0; k < f->r->nrcpt; k++)
+		n += is_ok(&f->r->rcpt[k].reply);
+	return n;
+}
+
+/*
+ * To BDAT, which is what DATA and the end of data are together.  One that was
+ * not understood, or came at the wrong time, says nothing of the message; and
+ * after any refusal the transaction is in no certain state (RFC 3030 2).
+ */
+static bool
+get_chunk(struct smtp_client *c, struct flight *f)
+{
+	bool was_open = c->open_transaction;
+
+	if (!get_end(c, f))
+		return false;
+	c->open_transaction = was_open && !is_ok(&f->r->end);
+	if (f->r->end.code < 500 || f->r->end.code > 504)
+		return true;
+	/* It offers what it does not know: DATA, from the next message on. */
+	if (count_accepted(f) > 0)
+		c->s.offers &= ~(unsigned)SMTP_OFFER_CHUNKING;
+	f->r->data = f->r->end;
+	reply_init(&f->r->end);
+	f->ended = false;
+	return true;
+}
+
+/*** One message's turn ***/
+
+/* The replies to a group, all of them, in order. */
+static bool
+get_group(struct smtp_client *c, struct flight *f)
+{
+	size_t k;
+
+	if ((f->rset && !get_reset(c)) || (f->forward && !get_forward(c)) ||
+	    !get_mail(c, f))
+		return false;
+	for (k = 0; k < f->r->nrcpt; k++)
+		if (!get_rcpt(c, f, k))
+			return false;
+	return true;
+}
+
+/* A reply too many would be taken for the next one's. */
+static bool
+is_silent(struct smtp_client *c)
+{
+	const struct smtp_step step = step_of("RCPT", 0);
+
+	return smtp_wire_pending(&c->s.wire) == 0 ||
+	    smtp_wire_lost_step(&c->s.wire, &step);
+}
+
+/* Up to the last RCPT, without PIPELINING. */
+static bool
+talk_in_turn(struct smtp_client *c, struct flight *f)
+{
+	const struct smtp_step step = step_of("RCPT", c->s.conf->timeout.rcpt);
+	struct stream *out = c->s.wire.stream;
+	char forward[SMTP_FORWARD_MAX];
+	size_t k;
+
+	smtp_session_forward(&c->s, &f->m->envelope, forward);
+	stream_deadline(out, deadline_in(step.timeout));
+	if (forward[0] != '\0' && (stream_write(out, forward,
+	    strlen(forward)) == -1 || !get_forward(c)))
+		return false;
+	c->mails++;
+	if (smtp_params_mail(&c->s, &f->m->envelope, f->m->size) == -1)
+		return smtp_wire_lost_errno(&c->s.wire, &step);
+	if (!get_mail(c, f))
+		return false;
+	for (k = 0; is_ok(&f->r->mail) && k < f->r->nrcpt; k++) {
+		if (!is_silent(c))
+			return false;
+		if (write_rcpt(c, f, k) == -1)
+			return smtp_wire_lost_errno(&c->s.wire, &step);
+		if (!get_rcpt(c, f, k))
+			return false;
+	}
+	return true;
+}
+
+static bool
+say_data(struct smtp_client *c)
+{
+	const struct smtp_step step = step_of("DATA", c->s.conf->timeout.data);
+
+	stream_deadline(c->s.wire.stream, deadline_in(step.timeout));
+	return stream_write(c->s.wire.stream, "DATA\r\n", 6) == 0 ||
+	    smtp_wire_lost_errno(&c->s.wire, &step);
 }
 
 /*
@@ -800,94 +455,207 @@ get_end(struct transaction *t)
  * (RFC 2920 3.1); what it answers concerns nobody.
  */
 static bool
-put_lone_dot(struct transaction *t)
+put_lone_dot(struct smtp_client *c)
 {
-	const struct step step = { "the lone dot", t->c->timeout->dot };
+	const struct smtp_step step = step_of("the lone dot",
+	    c->s.conf->timeout.dot);
 	struct reply r;
 
-	stream_deadline(t->c->stream, deadline_in(t->c->timeout->block));
-	if (stream_write(t->c->stream, ".\r\n", 3) == -1)
-		return lost_errno(t->c, &step);
-	t->c->open_transaction = false;
-	return get(t->c, &step, &r);
+	stream_deadline(c->s.wire.stream,
+	    deadline_in(c->s.conf->timeout.block));
+	if (stream_write(c->s.wire.stream, ".\r\n", 3) == -1)
+		return smtp_wire_lost_errno(&c->s.wire, &step);
+	c->open_transaction = false;
+	return smtp_wire_get(&c->s.wire, &step, &r);
+}
+
+/* The text where DATA was answered 354, and the verbs of the message behind. */
+static bool
+finish_data(struct smtp_client *c, struct flight *f)
+{
+	struct flight *next = &c->flight[(c->first + 1) % WINDOW_MAX];
+
+	if (f->r->data.code / 100 != 3)
+		return true;
+	if (!is_ok(&f->r->mail) || count_accepted(f) == 0)
+		return put_lone_dot(c);
+	if (!put_text(c, f))
+		return false;
+	if (c->n > 1 && !write_group(c, next, false))
+		return false;
+	return get_end(c, f);
+}
+
+static bool
+converse(struct smtp_client *c, struct flight *f)
+{
+	if (is_pipelined(c)) {
+		if (!f->written && !write_group(c, f, c->open_transaction))
+			return false;
+		if (!get_group(c, f))
+			return false;
+		if (f->chunked)
+			return get_chunk(c, f);
+		return get_data(c, f) && finish_data(c, f);
+	}
+	if (!talk_in_turn(c, f))
+		return false;
+	if (!is_ok(&f->r->mail) || count_accepted(f) == 0)
+		return true;
+	if (f->chunked)
+		return is_silent(c) && put_chunk(c, f) && get_chunk(c, f);
+	return say_data(c) && get_data(c, f) && finish_data(c, f);
 }
 
 static bool
 reset(struct smtp_client *c)
 {
-	const struct step step = { "RSET", c->timeout->mail };
-	struct reply r;
+	const struct smtp_step step = step_of("RSET", c->s.conf->timeout.mail);
 
-	stream_deadline(c->stream, deadline_in(step.timeout));
-	if (stream_write(c->stream, "RSET\r\n", 6) == -1)
-		return lost_errno(c, &step);
-	if (!get(c, &step, &r))
-		return false;
-	c->open_transaction = false;
-	if (is_ok(&r))
-		return true;
-	if (r.code / 100 == 3)
-		return lost_step(c, &step);
-	/* Whether the transaction is over is not known; the session is. */
-	return lost(c, &step, "refused:");
+	stream_deadline(c->s.wire.stream, deadline_in(step.timeout));
+	if (stream_write(c->s.wire.stream, "RSET\r\n", 6) == -1)
+		return smtp_wire_lost_errno(&c->s.wire, &step);
+	return get_reset(c);
 }
 
-static bool
-converse(struct transaction *t)
-{
-	struct smtp_client *c = t->c;
-	const struct step step = { "MAIL", c->timeout->mail };
-	bool good;
+/*** In flight ***/
 
-	if (stream_pending(c->stream) > 0)
-		return lost(c, &step, "the server talks unasked before");
-	good = (c->offers & SMTP_OFFER_PIPELINING) != 0 ? talk_pipelined(t) :
-	    talk_in_turn(t);
-	if (!good)
-		return false;
-	if (t->r->data.code / 100 == 3) {
-		if (!is_ok(&t->r->mail) || t->accepted == 0)
-			good = put_lone_dot(t);
-		else
-			good = put_text(t) && get_end(t);
+size_t
+smtp_client_flying(const struct smtp_client *c)
+{
+	return c->n;
+}
+
+static void
+clear_result(struct smtp_client_result_set *r)
+{
+	size_t k;
+
+	reply_init(&r->mail);
+	reply_init(&r->data);
+	reply_init(&r->end);
+	r->unsure = false;
+	r->lack = SMTP_LACKS_NOTHING;
+	r->error[0] = '\0';
+	for (k = 0; k < r->nrcpt; k++)
+		reply_init(&r->rcpt[k].reply);
+}
+
+static size_t
+count_replies(const struct smtp_client *c)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n; i++)
+		n += c->flight[(c->first + i) % WINDOW_MAX].r->nrcpt + 4;
+	return n;
+}
+
+/* Is there room for another message beside those in flight? */
+static bool
+has_room(const struct smtp_client *c)
+{
+	size_t most = 1;
+
+	if (c->proven && is_pipelined(c) && c->window > 1)
+		most = is_chunked(c) ? (size_t)c->window : 2;
+	return c->n == 0 || (c->n < most && count_replies(c) < REPLIES_MAX);
+}
+
+/* Is the session fit for such a message now? */
+static enum smtp_client_result
+is_ready_for(struct smtp_client *c, const struct envelope *e)
+{
+	const struct smtp_step step = step_of("MAIL", 0);
+	bool able, suits;
+
+	suits = smtp_session_suits(&c->s, e, &able);
+	if (c->s.mail_max > 0 && c->mails + (int64_t)(is_chunked(c) ? 0 :
+	    c->n) >= c->s.mail_max)
+		able = suits = false;
+	if (!has_room(c) || (!suits && c->n > 0))
+		return SMTP_CLIENT_FULL;
+	if (c->n == 0 && smtp_wire_pending(&c->s.wire) > 0) {
+		c->s.wire.out_of_step = true;
+		smtp_wire_lost(&c->s.wire, &step,
+		    "the server talks unasked before");
+		return SMTP_CLIENT_LOST;
 	}
-	if (good && c->open_transaction)
+	if (suits)
+		return SMTP_CLIENT_OK;
+	if (able)
+		return smtp_session_speak_for(&c->s, e);
+	(void)snprintf(c->error, sizeof(c->error),
+	    "the session is good for no more");
+	return SMTP_CLIENT_SPENT;
+}
+
+enum smtp_client_result
+smtp_client_begin(struct smtp_client *c, const struct message *m,
+    struct smtp_client_result_set *r)
+{
+	enum smtp_client_result result;
+	struct flight *f;
+
+	clear_result(r);
+	if (c->s.wire.over) {
+		(void)strlcpy(r->error, c->error[0] != '\0' ? c->error :
+		    "session is over", sizeof(r->error));
+		return SMTP_CLIENT_LOST;
+	}
+	r->lack = smtp_params_lack(&c->s, &m->envelope);
+	if (r->lack != SMTP_LACKS_NOTHING) {
+		(void)strlcpy(r->error, smtp_params_lack_text(r->lack),
+		    sizeof(r->error));
+		return SMTP_CLIENT_UNABLE;
+	}
+	result = is_ready_for(c, &m->envelope);
+	if (result != SMTP_CLIENT_OK) {
+		(void)strlcpy(r->error, c->error, sizeof(r->error));
+		return result;
+	}
+	f = &c->flight[(c->first + c->n) % WINDOW_MAX];
+	*f = (struct flight){ .m = m, .r = r, .chunked = is_chunked(c) };
+	c->n++;
+	/* If that fails its end will tell. */
+	if (is_pipelined(c) && f->chunked && write_group(c, f, c->n > 1))
+		(void)put_chunk(c, f);
+	return SMTP_CLIENT_OK;
+}
+
+enum smtp_client_result
+smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
+{
+	struct flight *f = &c->flight[c->first];
+	struct smtp_client_result_set *r = f->r;
+	bool good;
+	size_t k;
+
+	good = !c->s.wire.over && converse(c, f);
+	c->first = (c->first + 1) % WINDOW_MAX;
+	c->n--;
+	if (good && c->open_transaction && c->n == 0)
 		good = reset(c);
-	return good;
+	r->unsure = f->ended && (r->end.code == 0 || r->end.code / 100 == 3);
+	if (!good)
+		(void)strlcpy(r->error, c->error, sizeof(r->error));
+	/*
+	 * A 503 after a refused MAIL says nothing of a recipient, nor does
+	 * a reply of a server that we have lost step with.
+	 */
+	if (c->s.wire.out_of_step || !is_ok(&r->mail))
+		for (k = 0; k < r->nrcpt; k++)
+			reply_init(&r->rcpt[k].reply);
+	c->proven = c->proven || good;
+	*rp = r;
+	return good ? SMTP_CLIENT_OK : SMTP_CLIENT_LOST;
 }
 
 enum smtp_client_result
 smtp_client_send(struct smtp_client *c, const struct message *m,
     struct smtp_client_result_set *r)
 {
-	struct transaction t = { .c = c, .m = m, .r = r };
-	bool good;
-	size_t i;
+	enum smtp_client_result result = smtp_client_begin(c, m, r);
 
-	reply_init(&r->mail);
-	reply_init(&r->data);
-	reply_init(&r->end);
-	r->unsure = false;
-	r->error[0] = '\0';
-	for (i = 0; i < r->nrcpt; i++)
-		reply_init(&r->rcpt[i].reply);
-	c->error = r->error;
-	if (c->over) {
-		(void)snprintf(r->error, sizeof(r->error), "session is over");
-		return SMTP_CLIENT_LOST;
-	}
-	if (!smtp_client_takes(c, &m->envelope)) {
-		(void)snprintf(r->error, sizeof(r->error),
-		    "not sent: it needs SMTPUTF8, which is not offered");
-		return SMTP_CLIENT_UNABLE;
-	}
-	good = converse(&t);
-	/*
-	 * A 503 after a refused MAIL says nothing of a recipient, nor does
-	 * a reply of a server that we have lost step with.
-	 */
-	if (c->out_of_step || !is_ok(&r->mail))
-		for (i = 0; i < r->nrcpt; i++)
-			reply_init(&r->rcpt[i].reply);
-	return good ? SMTP_CLIENT_OK : SMTP_CLIENT_LOST;
+	return result == SMTP_CLIENT_OK ? smtp_client_end(c, &r) : result;
 }

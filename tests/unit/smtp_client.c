@@ -264,6 +264,8 @@ struct fixture {
 	struct conf conf;
 	struct sockaddr_in addr;
 	struct message m;
+	enum conf_identify identify;
+	int64_t window;
 };
 
 static bool
@@ -274,6 +276,7 @@ begin(struct fixture *x, const char *script, const char *text)
 
 	memset(x, 0, sizeof(*x));
 	x->server.script = script;
+	x->window = 1;
 	conf_init(&x->conf);
 	(void)strlcpy(x->conf.hostname, "mx2.test", sizeof(x->conf.hostname));
 	x->conf.timeout.connect = x->conf.timeout.greeting = 1000;
@@ -314,8 +317,11 @@ end(struct fixture *x)
 static enum smtp_client_result
 dial(struct fixture *x, struct smtp_client **c, char *error)
 {
-	return smtp_client_open(c, &x->conf,
-	    (const struct sockaddr *)&x->addr, sizeof(x->addr), error);
+	struct smtp_client_options o = { .conf = &x->conf, .fd = -1,
+	    .identify = x->identify, .window = x->window };
+
+	return smtp_client_open(c, &o, (const struct sockaddr *)&x->addr,
+	    sizeof(x->addr), error);
 }
 
 static void
@@ -419,8 +425,7 @@ test_nobody(void)
 	struct fixture x;
 
 	begin(&x, "", "");
-	smtp_client_open(&c, &x.conf, (const struct sockaddr *)&x.addr,
-	    sizeof(x.addr), error);
+	dial(&x, &c, error);
 	smtp_client_close(c);
 	end(&x);
 	is_int(dial(&x, &c, error), SMTP_CLIENT_LOST, "nobody listens");
@@ -467,7 +472,7 @@ static const struct {
 	    "MAIL FROM:<s@x.test> BODY=7BIT\r\n"
 	    "RCPT TO:<a@y.test> NOTIFY=NEVER\r\n" },
 	{ "DSN\n250-8BITMIME\n250 SIZE", "s@x.test",
-	    "SIZE=7 RETX=FULL RE=HDRS REQUIRETLS AUTH=<> X", "NOTIFY ORCPTS=x",
+	    "SIZE=7 RETX=FULL RE=HDRS AUTH=<> X", "NOTIFY ORCPTS=x",
 	    0, "MAIL FROM:<s@x.test> SIZE=0\r\nRCPT TO:<a@y.test>\r\n" },
 	{ "SMTPUTF8\n250 8BITMIME", "s@x.test", "SMTPUTF8 BODY=8BITMIME", "",
 	    0, "MAIL FROM:<s@x.test> SMTPUTF8 BODY=8BITMIME\r\n"
@@ -478,6 +483,9 @@ static const struct {
 	    "MAIL FROM:<\303\244@x.test> SMTPUTF8\r\n"
 	    "RCPT TO:<a@y.test>\r\n" },
 	{ "8BITMIME", "s@x.test", "SMTPUTF8", "", SMTP_CLIENT_UNABLE, "" },
+	{ "REQUIRETLS", "s@x.test", "REQUIRETLS", "", SMTP_CLIENT_UNABLE, "" },
+	{ "REQUIRETLS", "s@x.test", "REQUIRETLS=x", "", SMTP_CLIENT_UNABLE,
+	    "" },
 	{ "8BITMIME", "\303\244@x.test", "BODY=8BITMIME", "",
 	    SMTP_CLIENT_UNABLE, "" }
 };
