@@ -3,8 +3,6 @@
 
 #include <netinet/in.h>
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,30 +11,16 @@
 
 #include "deadline.h"
 #include "plain.h"
-#include "reply.h"
-#include "stream.h"
-
-#define REPLY_LINES	200
-#define QUIT_TIME	1000	/* milliseconds */
 
 /* Names that the RFCs keep for such as this (RFC 2606, RFC 6761). */
 #define OUTSIDE		"mx-check-relay-test@example.com"
 #define ELSEWHERE	"mx-check@example.com"
 
-/* The transport below, for a limited number of octets. */
-struct meter {
-	const struct stream_ops *ops;
-	void *arg;
-	size_t left;
-};
-
-struct talk {
+struct looker {
 	struct look *l;
 	const struct look_us *us;
-	struct meter meter;
-	struct stream *stream;
-	int64_t began, deadline;
-	bool over;		/* nothing more may be said */
+	struct talk talk;
+	int64_t began;
 };
 
 const char *
@@ -62,71 +46,6 @@ look_step_name(enum look_step step)
 	}
 	return "QUIT";
 }
-
-/*** Transport ***/
-
-static ssize_t
-meter_read(void *arg, void *buf, size_t len, int64_t deadline)
-{
-	struct meter *m = arg;
-	ssize_t n;
-
-	if (m->left == 0) {
-		errno = EFBIG;
-		return -1;
-	}
-	n = m->ops->read(m->arg, buf, len < m->left ? len : m->left, deadline);
-	if (n > 0)
-		m->left -= (size_t)n;
-	return n;
-}
-
-static ssize_t
-meter_write(void *arg, const void *buf, size_t len, int64_t deadline)
-{
-	struct meter *m = arg;
-
-	return m->ops->write(m->arg, buf, len, deadline);
-}
-
-static const struct stream_ops meter_ops = { meter_read, meter_write };
-
-/*** How it ends ***/
-
-static bool __attribute__((format(printf, 3, 4)))
-ended(struct talk *t, enum look_end end, const char *fmt, ...)
-{
-	va_list ap;
-
-	t->l->end = end;
-	va_start(ap, fmt);
-	/* Cut if need be: it is for reading. */
-	(void)vsnprintf(t->l->why, sizeof(t->l->why), fmt, ap);
-	va_end(ap);
-	t->over = end == LOOK_LOST || end == LOOK_GARBAGE;
-	return false;
-}
-
-static bool
-ended_errno(struct talk *t)
-{
-	if (errno == ETIMEDOUT)
-		return ended(t, LOOK_LATE, "no answer in time");
-	if (errno == EFBIG)
-		return ended(t, LOOK_GARBAGE, "it does not stop talking");
-	return ended(t, LOOK_LOST, "%s", strerror(errno));
-}
-
-static bool
-ended_garbage(struct talk *t, const char *line, size_t len)
-{
-	char text[100];
-
-	plain_mem(text, sizeof(text), line, len);
-	return ended(t, LOOK_GARBAGE, "it says \"%s\", which is no reply", text);
-}
-
-/*** One reply ***/
 
 static const struct {
 	const char *name;
@@ -158,8 +77,9 @@ note_size(struct look *l, const char *text)
 
 /* A line of the reply to EHLO behind its code (RFC 5321 4.1.1.1). */
 static void
-note_offer(struct look *l, const char *text)
+note_offer(void *arg, const char *text)
 {
+	struct look *l = arg;
 	size_t i, used = strlen(l->keywords), n = strcspn(text, " ");
 
 	if (used > 0 && used + 2 < sizeof(l->keywords))
@@ -171,16 +91,6 @@ note_offer(struct look *l, const char *text)
 			l->offers |= offers[i].bit;
 	if (n == 4 && strncasecmp(text, "SIZE ", 5) == 0)
 		note_size(l, text + 5);
-}
-
-static void
-note_reply(struct look_reply *to, const struct reply *r)
-{
-	char raw[REPLY_TEXT_MAX + 32];
-
-	reply_print(r, raw, sizeof(raw));
-	plain(to->text, sizeof(to->text), raw);
-	to->code = r->code;
 }
 
 /* The first word, if it is a host name. */
@@ -199,133 +109,149 @@ note_name(struct look *l, const struct reply *r)
 		l->name[0] = '\0';
 }
 
-/* False when none came, and the talk is over. */
-static bool
-hear(struct talk *t, struct look_reply *to, bool ehlo)
-{
-	struct reply r;
-	size_t len;
-	char *line;
-	int n;
-
-	reply_init(&r);
-	for (n = 0; n < REPLY_LINES; n++) {
-		switch (stream_line(t->stream, &line, &len, STREAM_LINE_MAX)) {
-		case STREAM_LINE:
-		case STREAM_BARE:
-			break;
-		case STREAM_LONG:
-			return ended(t, LOOK_GARBAGE, "its line has no end");
-		case STREAM_EOF:
-			return ended(t, LOOK_LOST, "it closed the connection");
-		case STREAM_TIMEOUT:
-			return ended(t, LOOK_LATE, "no answer in time");
-		case STREAM_ERROR:
-			return ended_errno(t);
-		}
-		switch (reply_feed(&r, line, len)) {
-		case REPLY_GARBAGE:
-			return ended_garbage(t, line, len);
-		case REPLY_MORE:
-		case REPLY_DONE:
-			break;
-		}
-		if (ehlo && n > 0 && r.code == 250 && len > 4)
-			note_offer(t->l, line + 4);
-		if (len > 3 && line[3] == '-')
-			continue;
-		if (to == &t->l->ehlo)
-			note_name(t->l, &r);
-		note_reply(to, &r);
-		return true;
-	}
-	return ended(t, LOOK_GARBAGE, "its reply has no end");
-}
-
-static bool
-is_good(const struct look_reply *r)
-{
-	return r->code / 100 == 2;
-}
-
-/* After these the server closes (RFC 5321 3.8, RFC 7504). */
-static bool
-is_farewell(const struct look_reply *r)
-{
-	return r->code == 421 || r->code == 521;
-}
-
-static bool
-refused(struct talk *t, const struct look_reply *r)
-{
-	(void)ended(t, LOOK_REFUSED, "%s", r->text);
-	t->over = is_farewell(r);
-	return false;
-}
-
-static bool __attribute__((format(printf, 2, 3)))
-say(struct talk *t, const char *fmt, ...)
-{
-	char line[2 * ADDR_MAX];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(line))
-		return ended(t, LOOK_LOST, "%s", strerror(EMSGSIZE));
-	if (stream_printf(t->stream, "%s\r\n", line) == -1)
-		return ended_errno(t);
-	return true;
-}
-
 /*** Steps ***/
 
 static bool
-greeting(struct talk *t)
+hear(struct looker *k, struct talk_reply *r)
 {
-	struct look *l = t->l;
+	return talk_hear(&k->talk, r, NULL, NULL, NULL);
+}
+
+static bool
+greeting(struct looker *k)
+{
+	struct look *l = k->l;
 
 	l->step = LOOK_GREETING;
-	if (!hear(t, &l->greeting, false))
+	if (!hear(k, &l->greeting))
 		return false;
-	l->greeted = deadline_now() - t->began;
-	return is_good(&l->greeting) || refused(t, &l->greeting);
+	l->greeted = deadline_now() - k->began;
+	return talk_is_good(&l->greeting) ||
+	    talk_refused(&k->talk, &l->greeting);
 }
 
-/* What is not asked for would be taken for the reply to the next command. */
-static bool
-is_silent(struct talk *t)
+static void
+forget_offers(struct look *l)
 {
-	if (stream_pending(t->stream) == 0)
-		return true;
-	return ended(t, LOOK_GARBAGE, "it talks unasked");
-}
-
-static bool
-hello(struct talk *t, enum look_step step)
-{
-	struct look *l = t->l;
-
-	l->step = step;
 	l->offers = 0;
 	l->size = 0;
 	l->keywords[0] = '\0';
-	if (!say(t, "EHLO %s", t->us->name) || !hear(t, &l->ehlo, true))
-		return false;
-	l->extended = is_good(&l->ehlo);
-	/* RFC 5321 3.2: a server too old for EHLO is asked with HELO. */
-	if (!l->extended && l->ehlo.code / 100 == 5 && !is_farewell(&l->ehlo)) {
-		l->offers = 0;
-		if (!say(t, "HELO %s", t->us->name) ||
-		    !hear(t, &l->ehlo, false))
-			return false;
-	}
-	if (!is_good(&l->ehlo))
-		return refused(t, &l->ehlo);
-	return is_silent(t);
 }
+
+static bool
+hello(struct looker *k, enum look_step step)
+{
+	struct look *l = k->l;
+	struct talk *t = &k->talk;
+	struct reply raw;
+
+	l->step = step;
+	forget_offers(l);
+	if (!talk_say(t, "EHLO %s", k->us->name) ||
+	    !talk_hear(t, &l->ehlo, &raw, note_offer, l))
+		return false;
+	l->extended = talk_is_good(&l->ehlo);
+	if (!l->extended)
+		forget_offers(l);
+	/* RFC 5321 3.2: a server too old for EHLO is asked with HELO. */
+	if (l->ehlo.code / 100 == 5 && !talk_is_farewell(&l->ehlo) &&
+	    (!talk_say(t, "HELO %s", k->us->name) ||
+	    !talk_hear(t, &l->ehlo, &raw, NULL, NULL)))
+		return false;
+	if (!talk_is_good(&l->ehlo))
+		return talk_refused(t, &l->ehlo);
+	note_name(l, &raw);
+	return talk_is_silent(t);
+}
+
+/*** TLS ***/
+
+/* The records one by one: which of them is for the key in use? */
+static void
+note_matches(struct looker *k, struct tls_want *want)
+{
+	struct look *l = k->l;
+	char error[TLS_ERROR_MAX] = "";
+	size_t i;
+
+	if (l->ntlsa == 0)
+		return;
+	want->tlsa = l->tlsa;
+	want->ntlsa = l->ntlsa;
+	l->tls.any = tls_tlsa_matches(k->us->tls, k->talk.tls, want, error);
+	plain(l->tls.mismatch, sizeof(l->tls.mismatch), error);
+	want->ntlsa = 1;
+	for (i = 0; i < l->ntlsa && i < LOOK_TLSA_MAX; i++) {
+		want->tlsa = &l->tlsa[i];
+		if (tls_tlsa_matches(k->us->tls, k->talk.tls, want, error))
+			l->tls.match |= (uint32_t)1 << i;
+	}
+}
+
+static void
+note_tls(struct looker *k, struct tls_want *want)
+{
+	struct look_tls *to = &k->l->tls;
+	struct tls_look cert;
+	char error[TLS_ERROR_MAX];
+
+	plain(to->protocol, sizeof(to->protocol), tls_protocol(k->talk.tls));
+	plain(to->cipher, sizeof(to->cipher), tls_cipher(k->talk.tls));
+	if (tls_look(k->us->tls, k->talk.tls, want->name, want->nname, &cert,
+	    error) == -1) {
+		plain(to->distrust, sizeof(to->distrust), error);
+		tls_look_clear(&cert);
+		return;
+	}
+	plain(to->distrust, sizeof(to->distrust), cert.distrust);
+	plain(to->names, sizeof(to->names), cert.names);
+	plain(to->algorithm, sizeof(to->algorithm), cert.algorithm);
+	to->named = cert.named;
+	to->not_before = cert.not_before;
+	to->not_after = cert.not_after;
+	memcpy(to->key, cert.key, sizeof(to->key));
+	tls_look_clear(&cert);
+	note_matches(k, want);
+}
+
+static bool
+handshake(struct looker *k)
+{
+	struct look *l = k->l;
+	const char *name = l->host;
+	struct tls_want want = { .how = TLS_MAY, .server = l->host,
+	    .name = &name, .nname = 1 };
+
+	l->step = LOOK_HANDSHAKE;
+	if (!talk_handshake(&k->talk, k->us->tls, &want))
+		return false;
+	l->encrypted = true;
+	note_tls(k, &want);
+	return true;
+}
+
+/* A server that takes STARTTLS back is asked on in clear, as by others. */
+static bool
+secure(struct looker *k)
+{
+	struct look *l = k->l;
+
+	if ((l->offers & LOOK_TLS) == 0 || k->us->tls == NULL)
+		return true;
+	l->step = LOOK_STARTTLS;
+	if (!talk_say(&k->talk, "STARTTLS") || !hear(k, &l->starttls))
+		return false;
+	if (talk_is_farewell(&l->starttls))
+		return talk_refused(&k->talk, &l->starttls);
+	if (l->starttls.code != 220)
+		return talk_is_silent(&k->talk);
+	if (!handshake(k) || !hello(k, LOOK_EHLO_AGAIN))
+		return false;
+	l->offers |= LOOK_TLS;
+	return true;
+}
+
+/*** Mail ***/
 
 /*
  * One transaction that ends in RSET, in one write where PIPELINING is
@@ -335,216 +261,170 @@ struct probe {
 	const char *sender;	/* with its domain, or "" */
 	const char *rcpt[2];
 	size_t nrcpt;
-	struct look_reply *mail;
-	struct look_reply *reply[2];	/* to each recipient */
+	struct talk_reply *mail;
+	struct talk_reply *reply[2];	/* to each recipient */
 };
 
 static bool
-probe_say(struct talk *t, const struct probe *p, size_t i)
+probe_say(struct looker *k, const struct probe *p, size_t i)
 {
 	if (i == 0)
-		return say(t, "MAIL FROM:<%s>", p->sender);
+		return talk_say(&k->talk, "MAIL FROM:<%s>", p->sender);
 	if (i <= p->nrcpt)
-		return say(t, "RCPT TO:<%s>", p->rcpt[i - 1]);
-	return say(t, "RSET");
+		return talk_say(&k->talk, "RCPT TO:<%s>", p->rcpt[i - 1]);
+	return talk_say(&k->talk, "RSET");
 }
 
 static bool
-probe_hear(struct talk *t, const struct probe *p, size_t i)
+probe_hear(struct looker *k, const struct probe *p, size_t i)
 {
-	struct look_reply rset, *r = &rset;
+	struct talk_reply rset, *r = &rset;
 
 	if (i <= p->nrcpt)
 		r = i == 0 ? p->mail : p->reply[i - 1];
-	if (!hear(t, r, false))
+	if (!hear(k, r))
 		return false;
-	if (is_farewell(r))
-		return refused(t, r);
+	if (talk_is_farewell(r))
+		return talk_refused(&k->talk, r);
 	/* "503 need MAIL" says nothing of the recipient. */
-	if (i > 0 && i <= p->nrcpt && !is_good(p->mail))
+	if (i > 0 && i <= p->nrcpt && !talk_is_good(p->mail))
 		memset(r, 0, sizeof(*r));
 	return true;
 }
 
 static bool
-probe(struct talk *t, const struct probe *p)
+probe(struct looker *k, const struct probe *p)
 {
-	bool at_once = (t->l->offers & LOOK_PIPELINING) != 0;
+	bool at_once = (k->l->offers & LOOK_PIPELINING) != 0;
 	size_t i, last = p->nrcpt + 1;
 
 	for (i = 0; i <= last; i++) {
-		if (!at_once && i > 0 && i < last && !is_good(p->mail))
+		if (!at_once && i > 0 && i < last && !talk_is_good(p->mail))
 			continue;
-		if (!probe_say(t, p, i) || (!at_once && !probe_hear(t, p, i)))
+		if (!probe_say(k, p, i) || (!at_once && !probe_hear(k, p, i)))
 			return false;
 	}
 	for (i = 0; at_once && i <= last; i++)
-		if (!probe_hear(t, p, i))
+		if (!probe_hear(k, p, i))
 			return false;
-	return is_silent(t);
+	return talk_is_silent(&k->talk);
 }
 
-/* Whom it takes mail for (RFC 5321 4.5.1, 4.5.5), and for whom it must not. */
+/* Whom it takes mail for (RFC 5321 4.5.1, 4.5.5). */
 static bool
-ask_mail(struct talk *t)
+ask_postmaster(struct looker *k, struct look_ask *a)
 {
-	struct look *l = t->l;
-	struct look_reply mail = { 0, "" };
-	char postmaster[ADDR_MAX + 1], sender[ADDR_MAX + 1] = "";
-	struct probe own = { "", { postmaster }, 1, &l->null_sender,
-	    { &l->postmaster } };
-	struct probe other = { sender, { OUTSIDE }, 1, &mail, { &l->relay } };
+	struct look *l = k->l;
+	struct talk_reply mail = { 0, "" };
+	char postmaster[ADDR_MAX + 1], sender[ADDR_MAX + 1];
+	struct probe p = { "", { postmaster }, 1, &l->null_sender,
+	    { &a->postmaster } };
 
 	/* A domain has ADDR_DOMAIN_MAX octets: these fit. */
 	(void)snprintf(postmaster, sizeof(postmaster), "postmaster@%s",
-	    l->domain);
-	if (!probe(t, &own))
+	    a->domain);
+	if (!probe(k, &p))
 		return false;
-	/* No server refuses the null sender and relays for it. */
-	if (!is_good(&l->null_sender)) {
-		(void)snprintf(sender, sizeof(sender), "postmaster@%s",
-		    t->us->name);
-		own.sender = sender;
-		own.mail = &mail;
-		if (!probe(t, &own))
-			return false;
-	}
-	return probe(t, &other);
+	if (talk_is_good(&l->null_sender))
+		return true;
+	(void)snprintf(sender, sizeof(sender), "postmaster@%s", k->us->name);
+	p.sender = sender;
+	p.mail = &mail;
+	return probe(k, &p);
 }
 
-/* As ask_mail, as the one that has the domain's mail to hand over. */
+/* For whom it must not.  Who refuses the null sender relays for others. */
 static bool
-rehearse(struct talk *t)
+ask_relay(struct looker *k)
 {
-	struct look *l = t->l;
-	struct look_reply mail = { 0, "" };
+	struct look *l = k->l;
+	struct talk_reply mail = { 0, "" };
+	char sender[ADDR_MAX + 1] = "";
+	struct probe p = { sender, { OUTSIDE }, 1, &mail, { &l->relay } };
+
+	if (l->nask > 0 && !talk_is_good(&l->null_sender))
+		(void)snprintf(sender, sizeof(sender), "postmaster@%s",
+		    k->us->name);
+	return probe(k, &p);
+}
+
+/* As the one that has the domain's mail to hand over. */
+static bool
+ask_rehearsal(struct looker *k, struct look_ask *a)
+{
+	struct talk_reply mail = { 0, "" };
 	char postmaster[ADDR_MAX + 1], stranger[ADDR_MAX + 1];
 	char sender[ADDR_MAX + 1];
-	struct probe own = { sender, { postmaster, stranger }, 2, &l->sender,
-	    { &l->known, &l->stranger } };
+	struct probe own = { sender, { postmaster, stranger }, 2, &a->sender,
+	    { &a->known, &a->stranger } };
 	struct probe other = { ELSEWHERE, { postmaster }, 1, &mail,
-	    { &l->passed } };
+	    { &a->passed } };
 
 	(void)snprintf(postmaster, sizeof(postmaster), "postmaster@%s",
-	    l->domain);
+	    a->domain);
 	(void)snprintf(stranger, sizeof(stranger), "mx-check-%08x%08x@%s",
-	    arc4random(), arc4random(), l->domain);
-	(void)snprintf(sender, sizeof(sender), "postmaster@%s", t->us->name);
-	if (!probe(t, &own) || !probe(t, &other))
+	    arc4random(), arc4random(), a->domain);
+	(void)snprintf(sender, sizeof(sender), "postmaster@%s", k->us->name);
+	if (!probe(k, &own) || !probe(k, &other))
 		return false;
-	if (!is_good(&mail))
-		l->passed = mail;
+	if (!talk_is_good(&mail))
+		a->passed = mail;
 	return true;
 }
 
-/* That it is not answered is between them and their log. */
-static void
-quit(struct talk *t)
+static bool
+ask_all(struct looker *k)
 {
-	struct look *l = t->l;
-	enum look_end end = l->end;
-	char why[sizeof(l->why)];
-	struct look_reply r;
+	struct look *l = k->l;
+	size_t i;
 
-	if (t->over)
-		return;
-	memcpy(why, l->why, sizeof(why));
-	if (end == LOOK_NOT)
-		l->step = LOOK_QUIT;
-	stream_deadline(t->stream, deadline_min(t->deadline,
-	    deadline_in(QUIT_TIME)));
-	if (say(t, "QUIT") && stream_flush(t->stream) == 0 && end != LOOK_LATE)
-		(void)hear(t, &r, false);
-	l->end = end;
-	memcpy(l->why, why, sizeof(why));
-}
-
-static void
-talk(struct talk *t)
-{
-	struct look *l = t->l;
-	bool go;
-
-	go = greeting(t) && hello(t, LOOK_EHLO);
-	if (go) {
-		l->step = LOOK_MAIL;
-		go = ask_mail(t) && (!l->rehearse || rehearse(t));
-	}
-	quit(t);
-	if (go)
-		l->end = LOOK_WELL;
+	l->step = LOOK_MAIL;
+	for (i = 0; i < l->nask; i++)
+		if (!ask_postmaster(k, &l->ask[i]) ||
+		    (l->rehearse && !ask_rehearsal(k, &l->ask[i])))
+			return false;
+	return ask_relay(k);
 }
 
 void
 look_init(struct look *l, const struct sockaddr_storage *addr,
-    const char *domain, bool for_rehearsal)
+    const char *host)
 {
 	memset(l, 0, sizeof(*l));
 	l->addr = *addr;
-	(void)strlcpy(l->domain, domain, sizeof(l->domain));
-	l->rehearse = for_rehearsal;
+	(void)strlcpy(l->host, host, sizeof(l->host));
 	l->connected = l->greeted = l->ended = -1;
+}
+
+bool
+look_ask(struct look *l, const char *domain)
+{
+	if (l->nask == LOOK_ASKS)
+		return false;
+	return strlcpy(l->ask[l->nask++].domain, domain,
+	    sizeof(l->ask[0].domain)) < sizeof(l->ask[0].domain);
 }
 
 void
 look_talk(struct look *l, const struct look_us *us,
     const struct stream_ops *ops, void *arg, int64_t deadline)
 {
-	struct talk t = { .l = l, .us = us, .deadline = deadline };
+	struct looker k = { .l = l, .us = us };
+	struct talk *t = &k.talk;
+	bool go;
 
-	t.began = deadline_now();
-	t.meter.ops = ops;
-	t.meter.arg = arg;
-	t.meter.left = LOOK_OCTETS;
-	if ((t.stream = stream_new(&meter_ops, &t.meter)) == NULL) {
-		(void)ended(&t, LOOK_LOST, "%s", strerror(errno));
-		return;
-	}
-	stream_deadline(t.stream, deadline);
-	talk(&t);
-	l->ended = deadline_now() - t.began;
-	stream_free(t.stream);
-}
-
-/*** Connecting ***/
-
-static socklen_t
-length_of(const struct sockaddr_storage *ss)
-{
-	return ss->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-	    sizeof(struct sockaddr_in);
-}
-
-static int
-bind_source(int fd, const struct look_us *us, int family)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(us->source) / sizeof(us->source[0]); i++)
-		if (us->source[i].ss_family == family)
-			return bind(fd, (const struct sockaddr *)&us->source[i],
-			    length_of(&us->source[i]));
-	return 0;
-}
-
-static int
-wait_connected(int fd, int64_t deadline)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error, n;
-
-	while ((n = poll(&pfd, 1, deadline_left(deadline))) == -1)
-		if (errno != EINTR)
-			return -1;
-	if (n == 0) {
-		errno = ETIMEDOUT;
-		return -1;
-	}
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		return -1;
-	errno = error;
-	return error == 0 ? 0 : -1;
+	k.began = deadline_now();
+	go = talk_open(t, ops, arg, deadline) == 0 ||
+	    talk_end(t, TALK_LOST, "%s", strerror(errno));
+	go = go && greeting(&k) && hello(&k, LOOK_EHLO) && secure(&k) &&
+	    ask_all(&k);
+	if (go)
+		l->step = LOOK_QUIT;
+	talk_quit(t);
+	l->end = go ? TALK_WELL : t->end;
+	memcpy(l->why, t->why, sizeof(l->why));
+	l->ended = deadline_now() - k.began;
+	talk_close(t);
 }
 
 /* Is the peer's address ours as well? */
@@ -569,32 +449,21 @@ is_local(int fd, const struct sockaddr_storage *peer)
 void
 look_run(struct look *l, const struct look_us *us, int64_t deadline)
 {
-	const struct sockaddr *peer = (const struct sockaddr *)&l->addr;
 	struct stream_fds fds;
 	int64_t began = deadline_now();
 	int fd;
 
 	l->step = LOOK_CONNECT;
-	l->end = LOOK_LOST;
-	fd = socket(peer->sa_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	if (fd == -1 || bind_source(fd, us, peer->sa_family) == -1)
-		goto out;
-	if (connect(fd, peer, length_of(&l->addr)) == -1 &&
-	    (errno != EINPROGRESS || wait_connected(fd, deadline) == -1))
-		goto out;
+	if ((fd = talk_dial(&l->addr, us->source, deadline)) == -1) {
+		l->end = errno == ETIMEDOUT ? TALK_LATE : TALK_LOST;
+		l->error = errno;
+		(void)strlcpy(l->why, l->end == TALK_LATE ?
+		    "no answer in time" : strerror(errno), sizeof(l->why));
+		return;
+	}
 	l->connected = deadline_now() - began;
 	l->local = is_local(fd, &l->addr);
 	fds = (struct stream_fds){ fd, fd, 0 };
-	l->end = LOOK_NOT;
 	look_talk(l, us, &stream_fd_ops, &fds, deadline);
-out:
-	if (l->step == LOOK_CONNECT) {
-		if (errno == ETIMEDOUT)
-			l->end = LOOK_LATE;
-		(void)strlcpy(l->why, l->end == LOOK_LATE ?
-		    "no answer in time" : strerror(errno), sizeof(l->why));
-	}
-	if (fd != -1)
-		close(fd);
+	close(fd);
 }

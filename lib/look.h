@@ -9,6 +9,8 @@
 
 #include "addr.h"
 #include "stream.h"
+#include "talk.h"
+#include "tls_client.h"
 
 /*
  * A polite look at a mail server by one SMTP session, in which no mail is
@@ -16,9 +18,9 @@
  * It notes what was said and judges nothing.
  */
 
-#define LOOK_TEXT	200	/* of a reply */
 #define LOOK_OFFERS	512	/* of all that EHLO offers */
-#define LOOK_OCTETS	(256 * 1024)	/* a server that says more is cut */
+#define LOOK_ASKS	6	/* domains that one session asks about */
+#define LOOK_TLSA_MAX	32	/* records that are compared */
 
 enum look_step {		/* in this order */
 	LOOK_CONNECT,
@@ -29,15 +31,6 @@ enum look_step {		/* in this order */
 	LOOK_EHLO_AGAIN,	/* under TLS */
 	LOOK_MAIL,		/* all questions about mail */
 	LOOK_QUIT
-};
-
-enum look_end {
-	LOOK_NOT,		/* not begun, or the looker died */
-	LOOK_WELL,		/* all was said up to QUIT */
-	LOOK_LATE,		/* the deadline passed at this step */
-	LOOK_LOST,		/* no connection, or it broke */
-	LOOK_REFUSED,		/* the server would not go on */
-	LOOK_GARBAGE		/* not SMTP: WHY quotes it */
 };
 
 enum look_offer {		/* bits */
@@ -52,54 +45,81 @@ enum look_offer {		/* bits */
 	LOOK_XCLIENT = 256
 };
 
-/* Code 0: none came, or it was not asked.  The text is plain. */
-struct look_reply {
-	int code;
-	char text[LOOK_TEXT];	/* "550 5.1.1 no such user" */
+/* What is asked about one domain, and its answers. */
+struct look_ask {
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct talk_reply postmaster;
+	/* of a rehearsal */
+	struct talk_reply sender;	/* to MAIL of an address of ours */
+	struct talk_reply known;	/* to postmaster after that */
+	struct talk_reply stranger;	/* to a user that cannot exist */
+	struct talk_reply passed;	/* to the mail of another domain: RCPT,
+					   or MAIL if that was refused */
 };
 
-/* Everything in it is of fixed size: it may be kept in shared memory. */
+/* After a handshake. */
+struct look_tls {
+	char protocol[16], cipher[48];
+	char distrust[160];	/* why PKIX says no, names apart; "" if yes */
+	bool named;		/* it has the host's name */
+	char names[256];	/* those it has; cut if need be */
+	int64_t not_before, not_after;	/* Unix time */
+	unsigned char key[TLS_SHA256];	/* TLSA 3 1 1 */
+	char algorithm[32];
+	uint32_t match;		/* the Nth TLSA record matches: bit N */
+	bool any;		/* all of them together do */
+	char mismatch[160];	/* why not */
+};
+
+/*
+ * Of fixed size, so that it may be kept in memory that is shared; what it
+ * points at is borrowed and only read.
+ */
 struct look {
 	/* what to look at */
-	struct sockaddr_storage addr;		/* with its port */
-	char domain[ADDR_DOMAIN_MAX + 1];	/* whose mail is meant */
+	struct sockaddr_storage addr;	/* with its port */
+	char host[ADDR_DOMAIN_MAX + 1];	/* for SNI and certificates */
+	const struct tls_tlsa *tlsa;
+	size_t ntlsa;
 	bool rehearse;		/* ask as one that delivers */
 
 	/* what was found */
 	enum look_step step;	/* how far it went */
-	enum look_end end;
-	char why[256];		/* of an end that is not well, plain text */
+	enum talk_end end;
+	char why[TALK_WHY];	/* of an end that is not well, plain text */
+	int error;		/* errno, if no connection was made */
 	int64_t connected, greeted, ended;	/* ms since the begin; -1 */
 	bool local;		/* the server is on this machine */
 	bool extended;		/* it knows EHLO */
+	bool encrypted;		/* tls means something */
 	unsigned offers;	/* after STARTTLS; LOOK_TLS from before */
 	int64_t size;		/* its limit; 0: none said */
 	char keywords[LOOK_OFFERS];	/* "SIZE 1000;DSN", plain text */
 	char name[ADDR_DOMAIN_MAX + 1];	/* in the reply to EHLO; "" none
 					   that is a host name */
-	struct look_reply greeting, ehlo, starttls;
-	struct look_reply null_sender, postmaster, relay;
-
-	/* of a rehearsal */
-	struct look_reply sender;	/* to MAIL of one of our addresses */
-	struct look_reply known;	/* to postmaster after that */
-	struct look_reply stranger;	/* to a user that cannot exist */
-	struct look_reply passed;	/* to the mail of another domain, MAIL
-					   or RCPT: the worse of the two */
+	struct talk_reply greeting, ehlo, starttls;
+	struct talk_reply null_sender, relay;
+	struct look_tls tls;
+	size_t nask;
+	struct look_ask ask[LOOK_ASKS];
 };
 
 /*
- * Who asks: the name in EHLO, which is also the domain of our senders, and
- * the addresses to bind to (ss_family 0: any), by family.
+ * Who asks: the name in EHLO, which is also the domain of our senders; the
+ * addresses to bind to (ss_family 0: any), by family; the client's side of
+ * TLS, or NULL for clear text only.
  */
 struct look_us {
 	char name[ADDR_DOMAIN_MAX + 1];
 	struct sockaddr_storage source[2];
+	struct tls_client *tls;
 };
 
-/* ADDR, domain and rehearse as they are, nothing found. */
+/* Nothing to ask yet, and nothing found. */
 void look_init(struct look *l, const struct sockaddr_storage *addr,
-    const char *domain, bool rehearse);
+    const char *host);
+/* One more domain; false if there is no room for it. */
+bool look_ask(struct look *l, const char *domain);
 
 /* Connects and talks.  Blocks until DEADLINE at most. */
 void look_run(struct look *l, const struct look_us *us, int64_t deadline);

@@ -89,7 +89,9 @@ look(const char *script, enum then then, bool rehearse)
 	strlcpy(us.name, "mx2.backup.test", sizeof(us.name));
 	s.next = script;
 	s.then = then;
-	look_init(&l, &addr, "example.org", rehearse);
+	look_init(&l, &addr, "mx1.example.org");
+	look_ask(&l, "example.org");
+	l.rehearse = rehearse;
 	look_talk(&l, &us, &server_ops, &s, deadline_in(2000));
 	/* What was heard, a line each, without CR. */
 	for (p = s.heard, to = heard; *p != '\0'; p++)
@@ -108,7 +110,7 @@ test_good(void)
 {
 	look(GREET EHLO TWO "250 ok\n554 5.7.1 Relay access denied\n250 ok\n"
 	    "221 bye\n", CLOSE, false);
-	is_int(l.end, LOOK_WELL, "good: ends well");
+	is_int(l.end, TALK_WELL, "good: ends well");
 	is_str(l.why, "", "good: nothing to explain");
 	is_int(l.step, LOOK_QUIT, "good: the last step");
 	is_str(l.name, "mx1.example.org", "good: its name");
@@ -120,11 +122,11 @@ test_good(void)
 	is_str(l.greeting.text, "220 mx1.example.org ESMTP Postfix",
 	    "good: greeting");
 	is_int(l.null_sender.code, 250, "good: the null sender");
-	is_int(l.postmaster.code, 250, "good: postmaster");
+	is_int(l.ask[0].postmaster.code, 250, "good: postmaster");
 	is_int(l.relay.code, 554, "good: no relay");
 	is_str(l.relay.text, "554 5.7.1 Relay access denied",
 	    "good: in its words");
-	is_int(l.sender.code, 0, "good: not rehearsed");
+	is_int(l.ask[0].sender.code, 0, "good: not rehearsed");
 	is_str(heard, "EHLO mx2.backup.test\n"
 	    "MAIL FROM:<>\nRCPT TO:<postmaster@example.org>\nRSET\n"
 	    "MAIL FROM:<>\nRCPT TO:<mx-check-relay-test@example.com>\nRSET\n"
@@ -136,7 +138,7 @@ test_pipelining(void)
 {
 	look(GREET "250-[192.0.2.1]\n250 PIPELINING\n" TWO
 	    "550 no\n503 need MAIL\n250 ok\n221 bye\n", CLOSE, false);
-	is_int(l.end, LOOK_WELL, "pipelining: ends well");
+	is_int(l.end, TALK_WELL, "pipelining: ends well");
 	is_int(l.relay.code, 0, "pipelining: 503 is no verdict");
 	is_str(l.name, "", "pipelining: a word that is no host name");
 }
@@ -146,11 +148,11 @@ test_helo(void)
 {
 	look(GREET "502 what?\n250 old.example.org\n" TWO
 	    "250 ok\n550 no\n250 ok\n221 bye\n", CLOSE, false);
-	is_int(l.end, LOOK_WELL, "HELO: ends well");
+	is_int(l.end, TALK_WELL, "HELO: ends well");
 	ok(!l.extended, "HELO: noted");
 	is_str(l.name, "old.example.org", "HELO: its name");
 	look(GREET "502 what?\n504 no\n221 bye\n", CLOSE, false);
-	is_int(l.end, LOOK_REFUSED, "HELO refused too");
+	is_int(l.end, TALK_REFUSED, "HELO refused too");
 	is_str(l.why, "504 no", "HELO refused too: why");
 	is_str(heard, "EHLO mx2.backup.test\nHELO mx2.backup.test\nQUIT\n",
 	    "HELO refused too: QUIT all the same");
@@ -162,9 +164,9 @@ test_null_refused(void)
 	look(GREET "250 mx1.example.org\n"
 	    "550 no null\n250 ok\n" TWO "250 ok\n554 no\n250 ok\n221 bye\n",
 	    CLOSE, false);
-	is_int(l.end, LOOK_WELL, "no null sender: ends well");
+	is_int(l.end, TALK_WELL, "no null sender: ends well");
 	is_int(l.null_sender.code, 550, "no null sender: noted");
-	is_int(l.postmaster.code, 250, "no null sender: postmaster is asked");
+	is_int(l.ask[0].postmaster.code, 250, "no null sender: postmaster is asked");
 	is_int(l.relay.code, 554, "no null sender: relay is asked");
 	is_str(heard, "EHLO mx2.backup.test\nMAIL FROM:<>\nRSET\n"
 	    "MAIL FROM:<postmaster@mx2.backup.test>\n"
@@ -179,18 +181,19 @@ test_rehearse(void)
 {
 	char *at;
 
-	look(GREET "250 mx1.example.org\n" TWO "250 ok\n554 no\n250 ok\n"
+	look(GREET "250 mx1.example.org\n" TWO
 	    "250 ok\n450 4.2.0 greylisted\n550 5.1.1 unknown\n250 ok\n"
-	    "550 5.7.23 SPF fail\n250 ok\n221 bye\n", CLOSE, true);
-	is_int(l.end, LOOK_WELL, "rehearsal: ends well");
-	is_int(l.sender.code, 250, "rehearsal: our sender");
-	is_int(l.known.code, 450, "rehearsal: greylisted");
-	is_int(l.stranger.code, 550, "rehearsal: it knows its users");
-	is_str(l.passed.text, "550 5.7.23 SPF fail", "rehearsal: SPF");
+	    "550 5.7.23 SPF fail\n250 ok\n250 ok\n554 no\n250 ok\n221 bye\n",
+	    CLOSE, true);
+	is_int(l.end, TALK_WELL, "rehearsal: ends well");
+	is_int(l.ask[0].sender.code, 250, "rehearsal: our sender");
+	is_int(l.ask[0].known.code, 450, "rehearsal: greylisted");
+	is_int(l.ask[0].stranger.code, 550, "rehearsal: it knows its users");
+	is_str(l.ask[0].passed.text, "550 5.7.23 SPF fail", "rehearsal: SPF");
 	at = strstr(heard, "MAIL FROM:<postmaster@mx2.backup.test>\n"
 	    "RCPT TO:<postmaster@example.org>\nRCPT TO:<mx-check-");
 	ok(at != NULL, "rehearsal: what is said");
-	ok(strstr(heard, "MAIL FROM:<mx-check@example.com>\nRSET\nQUIT\n") !=
+	ok(strstr(heard, "MAIL FROM:<mx-check@example.com>\nRSET\n") !=
 	    NULL, "rehearsal: as one that passes on");
 }
 
@@ -201,34 +204,34 @@ test_bad(void)
 		const char *name, *script;
 		enum then then;
 		enum look_step step;
-		enum look_end end;
+		enum talk_end end;
 		const char *why;
 		bool quits;
 	} tests[] = {
-		{ "closed", "", CLOSE, LOOK_GREETING, LOOK_LOST,
+		{ "closed", "", CLOSE, LOOK_GREETING, TALK_LOST,
 		    "it closed the connection", false },
-		{ "silent", "", SILENT, LOOK_GREETING, LOOK_LATE,
+		{ "silent", "", SILENT, LOOK_GREETING, TALK_LATE,
 		    "no answer in time", true },
-		{ "silent after EHLO", GREET, SILENT, LOOK_EHLO, LOOK_LATE,
+		{ "silent after EHLO", GREET, SILENT, LOOK_EHLO, TALK_LATE,
 		    "no answer in time", true },
 		{ "refused", "554 go\taway\n221 bye\n", CLOSE, LOOK_GREETING,
-		    LOOK_REFUSED, "554 go\\taway", true },
-		{ "farewell", "421 busy\n", CLOSE, LOOK_GREETING, LOOK_REFUSED,
+		    TALK_REFUSED, "554 go\\taway", true },
+		{ "farewell", "421 busy\n", CLOSE, LOOK_GREETING, TALK_REFUSED,
 		    "421 busy", false },
 		{ "farewell at RCPT", GREET "250 x\n250 ok\n421 bye\n", CLOSE,
-		    LOOK_MAIL, LOOK_REFUSED, "421 bye", false },
+		    LOOK_MAIL, TALK_REFUSED, "421 bye", false },
 		{ "garbage", "HTTP/1.0 200 \xff\n", CLOSE, LOOK_GREETING,
-		    LOOK_GARBAGE, "it says \"HTTP/1.0 200 \\377\", which is "
+		    TALK_GARBAGE, "it says \"HTTP/1.0 200 \\377\", which is "
 		    "no reply", false },
 		{ "endless greeting", "220-x\n", FOREVER, LOOK_GREETING,
-		    LOOK_GARBAGE, "its reply has no end", false },
+		    TALK_GARBAGE, "its reply has no end", false },
 		{ "endless line", "xxxxxxxxxxxxxxx", FOREVER, LOOK_GREETING,
-		    LOOK_GARBAGE, "it does not stop talking", false },
+		    TALK_GARBAGE, "it does not stop talking", false },
 		{ "two at once", GREET "250-x\n250-y\n250 z\r\n250 x\n",
-		    CLOSE, LOOK_MAIL, LOOK_LOST, "it closed the connection",
+		    CLOSE, LOOK_MAIL, TALK_LOST, "it closed the connection",
 		    false },
 		{ "codes that differ", GREET "250-x\n220 z\n", CLOSE,
-		    LOOK_EHLO, LOOK_GARBAGE,
+		    LOOK_EHLO, TALK_GARBAGE,
 		    "it says \"220 z\", which is no reply", false },
 	};
 	size_t i;
