@@ -10,6 +10,7 @@
 #include "carry.h"
 #include "deadline.h"
 #include "domain.h"
+#include "event.h"
 #include "learn.h"
 #include "ledger.h"
 #include "link.h"
@@ -28,6 +29,7 @@ struct flush {
 	struct way way;
 	struct settle settle;
 	struct carry carry;
+	struct event event;
 	int64_t look;		/* when to look for a hold again */
 };
 
@@ -166,6 +168,8 @@ flush_domain(struct flush *f)
 		return -1;
 	}
 	f->way.ours = ours == CONF_YES;
+	if (ours == CONF_YES && !args->dry)
+		f->way.event = &f->event;
 	if (!way_probe(&f->way))
 		return 0;
 	if (scan_sorted(args->spool, f->domain, SCAN_WAITING, &e, &n) == -1) {
@@ -216,6 +220,10 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->way.link = f->carry.link = &f->link;
 	f->carry.way = &f->way;
 	f->carry.settle = &f->settle;
+	f->event.conf = args->conf;
+	f->event.settings = &f->settings;
+	f->event.spool = args->spool;
+	f->event.domain = domain;
 }
 
 int
@@ -247,6 +255,9 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	}
 	result = flush_domain(f);
 	link_close(&f->link);
+	f->event.delivered = f->settle.count.delivered;
+	if (f->way.event != NULL)
+		event_tell(&f->event);
 	waiting = is_waiting(args, domain);
 	count->waiting = waiting != 0;
 out:

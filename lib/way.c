@@ -21,10 +21,30 @@ way_save(struct way *w)
 }
 
 static void
+note(struct way *w, enum domain_state state, const char *error)
+{
+	switch (state) {
+	case DOMAIN_UP:
+		event_note(w->event, EVENT_UP, w->link->peer, "");
+		break;
+	case DOMAIN_DOWN:
+		event_note(w->event, EVENT_DOWN, w->state.route, error);
+		break;
+	case DOMAIN_UNROUTABLE:
+		event_note(w->event, EVENT_UNROUTABLE, "", error);
+		break;
+	case DOMAIN_UNKNOWN:
+	case DOMAIN_HELD:
+		break;
+	}
+}
+
+static void
 set_state(struct way *w, enum domain_state state, const char *error)
 {
 	const char *detail = state == DOMAIN_UP ? w->link->peer : error;
 
+	note(w, state, error);
 	w->state.last_try = time(NULL);
 	/* Cut if need be: it is for reading. */
 	(void)strlcpy(w->state.error, error, sizeof(w->state.error));
@@ -52,6 +72,8 @@ way_lost(struct way *w)
 	enum domain_state state = w->link->ourselves ? DOMAIN_UNROUTABLE :
 	    DOMAIN_DOWN;
 
+	if (w->link->ourselves)
+		event_note(w->event, EVENT_LOOP, "", w->link->error);
 	if (w->link->busy && w->state.state == DOMAIN_UP)
 		state = DOMAIN_UP;
 	set_state(w, state, w->link->error);
@@ -125,6 +147,9 @@ way_probe(struct way *w)
 	}
 	memcpy(unroutable, w->link->error, sizeof(unroutable));
 	if (link_open(w->link)) {
+		if (w->link->fallback)
+			event_note(w->event, EVENT_REMEMBERED, w->link->peer,
+			    unroutable);
 		memcpy(w->state.route, w->link->peer, sizeof(w->link->peer));
 		(void)strlcpy(w->state.ehlo, smtp_client_ehlo(w->link->client),
 		    sizeof(w->state.ehlo));

@@ -7,6 +7,7 @@
 #include "conf.h"
 #include "dns.h"
 #include "domain.h"
+#include "event.h"
 #include "link.h"
 #include "spool.h"
 
@@ -23,6 +24,7 @@ struct way {
 	struct dns *dns;
 	struct link *link;
 	const char *domain;
+	struct event *event;	/* told of each state; NULL: nobody is */
 	bool ours;		/* we are its backup, no report's way out */
 	bool dry;		/* write nothing */
 
