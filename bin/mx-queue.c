@@ -15,6 +15,7 @@
 #include "conf.h"
 #include "domain.h"
 #include "duration.h"
+#include "event.h"
 #include "header.h"
 #include "log.h"
 #include "plain.h"
@@ -911,6 +912,22 @@ verb_release(struct queue *q, char **arg)
 
 /*** stat, check ***/
 
+/* An error that no syntax shows. */
+static void
+stat_notify(struct queue *q, const char *domain)
+{
+	char error[CONF_ERROR_MAX];
+	struct settings s;
+
+	if (conf_domain(&q->conf, domain, &s, NULL, error) != CONF_YES ||
+	    event_ear(&q->conf, &s, q->spool, domain) != EVENT_INSIDE)
+		return;
+	warnx("%s: notify %s: expected an address of another domain: what "
+	    "is told of an outage must not wait for its end", domain,
+	    s.notify);
+	failed(q, EX_CONFIG);
+}
+
 static void
 stat_domain(struct queue *q, const char *domain)
 {
@@ -922,6 +939,7 @@ stat_domain(struct queue *q, const char *domain)
 	time_t oldest = 0, first = 0, t;
 	int got;
 
+	stat_notify(q, domain);
 	scan = scan_open(q->spool, domain, SCAN_QUEUED);
 	if (scan == NULL)
 		err(1, "%s", domain);

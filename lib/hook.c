@@ -134,12 +134,14 @@ hook_run(const char *program, char *const *env, int64_t ms, char *why)
 	/* Both do it, so it is done whoever comes first. */
 	(void)setpgid(pid, pid);
 	listen_to(end[0], pid, deadline, said);
-	close(end[0]);
-	if (ended(pid, deadline, &status))
+	if (ended(pid, deadline, &status)) {
+		close(end[0]);
 		return judge(status, said, why);
+	}
 	(void)killpg(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		continue;
+	close(end[0]);
 	(void)snprintf(why, HOOK_WHY_MAX, "killed after %lld seconds",
 	    (long long)(ms / 1000));
 	return -1;

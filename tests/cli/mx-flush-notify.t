@@ -186,6 +186,12 @@ is "$(find "$SPOOL/mail" -type f | wc -l)" 1 "none is sent into the outage"
 like "$(cat "$T/log")" 'a\.test: notify me@a\.test: .* of the same domain' \
     "the log says why"
 
+exits 78 "mx-queue stat looks for it" "$BIN/mx-queue" -C "$CONF" stat
+like "$(cat "$T/.out")" 'a\.test: notify me@a\.test: expected an address of' \
+    "and says what is wrong"
+mkdomain a.test "notify me@b.test"
+exits 0 "no complaint about another domain" "$BIN/mx-queue" -C "$CONF" stat
+
 fresh "notify me@mail.b.test" "notify-after 0"
 primary down .b.test
 add one@www.b.test >"$T/out"
