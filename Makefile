@@ -31,7 +31,8 @@ FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client \
 		hook dane
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
-		smtp_wire smtp_session smtp_params smtp_client report dsn link \
+		smtp_wire smtp_session smtp_params smtp_client report dsn \
+		tls_policy link \
 		settle notice event way carry deliver finding check talk look
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 

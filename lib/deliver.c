@@ -141,6 +141,9 @@ as_stranger(struct settings *s)
 	s->nroute = 0;
 	s->bounce = true;
 	s->keep = 0;
+	/* Their keys are not known, and who defaults to them means ours. */
+	if (s->tls != CONF_TLS_DANE)
+		s->tls = CONF_TLS_MAY;
 }
 
 static int
@@ -215,7 +218,11 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->link.hosts = args->hosts;
 	f->way.settings = f->settle.settings = &f->settings;
 	f->way.spool = f->settle.spool = args->spool;
-	f->way.dns = args->dns;
+	f->way.dns = f->link.tls.dns = args->dns;
+	f->link.tls.conf = args->conf;
+	f->link.tls.settings = &f->settings;
+	f->link.tls.domain = domain;
+	f->link.tls.tls = args->tls;
 	f->way.dry = args->dry;
 	f->way.link = f->carry.link = &f->link;
 	f->carry.way = &f->way;
@@ -254,7 +261,7 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 		goto out;
 	}
 	result = flush_domain(f);
-	link_close(&f->link);
+	link_clear(&f->link);
 	f->event.delivered = f->settle.count.delivered;
 	if (f->way.event != NULL)
 		event_tell(&f->event);

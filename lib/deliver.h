@@ -11,6 +11,7 @@
 #include "hosts.h"
 #include "settle.h"
 #include "spool.h"
+#include "tls_client.h"
 
 /*
  * One domain of one flush: lock, route, one probe, and only if a better host
@@ -22,6 +23,7 @@ struct deliver_args {
 	struct spool *spool;
 	struct dns *dns;
 	struct hosts *hosts;
+	struct tls_client *tls;	/* NULL: each domain makes its own */
 	bool dry;		/* -n: look, connect, deliver nothing */
 	const char *const *ids;	/* only these; NULL: all */
 	/* Told after each message; may be NULL. */

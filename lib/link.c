@@ -80,6 +80,43 @@ link_close(struct link *l)
 	l->carried = 0;
 }
 
+void
+link_clear(struct link *l)
+{
+	link_close(l);
+	tls_policy_clear(&l->tls);
+}
+
+/*
+ * Connects, and where TLS is only asked for and comes to nothing once more
+ * without it.  What hosts_tell() is told is not of TLS: another domain may
+ * want another kind.
+ */
+static enum smtp_client_result
+connect_to(struct link *l, const struct route_addr *a,
+    struct smtp_client_options *options, char *error)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&a->addr;
+	size_t at = (size_t)(a - l->route.addr);
+	enum smtp_client_result result;
+
+	result = smtp_client_open(&l->client, options, sa, a->len, error);
+	if (result == SMTP_CLIENT_TLS_FAILED && !options->tls_required) {
+		log_info("clear domain=%s host=\"%s\" reason=\"%s\"",
+		    l->domain, l->peer, error);
+		tls_policy_failed(&l->tls, at);
+		options->tls = NULL;
+		result = smtp_client_open(&l->client, options, sa, a->len,
+		    error);
+	}
+	if (result != SMTP_CLIENT_OK)
+		return result;
+	tls_print(l->tls_text, smtp_client_tls(l->client));
+	if (smtp_client_tls(l->client) != NULL)
+		tls_policy_keep(&l->tls, at, smtp_client_tls(l->client));
+	return result;
+}
+
 /* Connects to one address unless it is known to be dead. */
 static bool
 try_address(struct link *l, const struct route_addr *a)
@@ -87,12 +124,22 @@ try_address(struct link *l, const struct route_addr *a)
 	const struct sockaddr *sa = (const struct sockaddr *)&a->addr;
 	enum smtp_client_result result;
 	enum hosts_answer known;
+	enum tls_demand demand;
 	char error[LINK_ERROR_MAX];
+	struct tls_want want;
 	struct smtp_client_options options = { .conf = l->conf, .fd = -1,
-	    .window = 1 };
+	    .want = &want, .window = 1 };
 
 	l->ourselves = false;
 	peer_print(l->peer, l->route.host[a->host].name, &a->addr);
+	demand = tls_policy_ask(&l->tls, (size_t)(a - l->route.addr), &want,
+	    &options.tls, error);
+	if (demand == TLS_DEMAND_LEAVE) {
+		log_debug("%s: %s: %s", l->domain, l->peer, error);
+		join(l->error, sizeof(l->error), l->peer, error);
+		return false;
+	}
+	options.tls_required = demand == TLS_DEMAND_MUST;
 	known = hosts_ask(l->hosts, sa);
 	if (known == HOSTS_DEAD) {
 		join(l->error, sizeof(l->error), l->peer,
@@ -100,11 +147,11 @@ try_address(struct link *l, const struct route_addr *a)
 		return false;
 	}
 	log_debug("%s: connecting to %s", l->domain, l->peer);
-	result = smtp_client_open(&l->client, &options, sa, a->len, error);
+	result = connect_to(l, a, &options, error);
 	/* A busy host may refuse the second connection and serve the first. */
 	if (known == HOSTS_TRY || result == SMTP_CLIENT_LOST)
-		hosts_tell(l->hosts, sa, result == SMTP_CLIENT_OK ||
-		    result == SMTP_CLIENT_OURSELVES, error);
+		hosts_tell(l->hosts, sa, result != SMTP_CLIENT_REFUSED &&
+		    result != SMTP_CLIENT_LOST, error);
 	l->ourselves = result == SMTP_CLIENT_OURSELVES;
 	if (known == HOSTS_ALIVE && result == SMTP_CLIENT_REFUSED)
 		l->busy = true;

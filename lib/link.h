@@ -11,6 +11,7 @@
 #include "hosts.h"
 #include "route.h"
 #include "smtp_client.h"
+#include "tls_policy.h"
 
 /*
  * A connection to any server of a domain: the first of its route that
@@ -27,10 +28,13 @@ struct link {
 	const char *domain;
 	struct route route;
 	bool fallback;		/* the route is one remembered */
+	struct tls_policy tls;	/* its caller's parts set, and told of the
+				   route; link_clear() ends it */
 	bool utf8;		/* only a server with SMTPUTF8 will do */
 
 	struct smtp_client *client;	/* NULL: not connected */
 	char peer[LINK_PEER_MAX];	/* "name [address]:port" */
+	char tls_text[TLS_TEXT_MAX];	/* of the connection: tls_print() */
 	size_t carried;		/* messages over this connection: see carry.h */
 	char error[LINK_ERROR_MAX];	/* why there is none, or was lost */
 
@@ -47,6 +51,8 @@ struct link {
 bool link_open(struct link *l);
 /* Says QUIT if there is a connection. */
 void link_close(struct link *l);
+/* The same, and gives back what connections have in common. */
+void link_clear(struct link *l);
 
 /* The peer of L as text; and the route of such a text, false if it is none. */
 bool link_parse(struct route *r, const char *peer);

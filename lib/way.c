@@ -124,6 +124,8 @@ find_route(struct way *w)
 	if (l->route.kind == ROUTE_FOUND && l->route.naddr > 0) {
 		if (w->ours)
 			note_primaries(w);
+		tls_policy_route(&l->tls, &l->route, NULL,
+		    deadline_in(w->conf->timeout.dns));
 		return true;
 	}
 	l->fallback = true;
@@ -132,6 +134,8 @@ find_route(struct way *w)
 		return false;
 	log_debug("%s: %s; trying the last route that worked", w->domain,
 	    l->error);
+	tls_policy_route(&l->tls, &l->route, "",
+	    deadline_in(w->conf->timeout.dns));
 	return true;
 }
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls_policy.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+forget(struct tls_policy *p)
+{
+	size_t i;
+
+	if (p->dane != NULL)
+		dane_clear(p->dane, p->route->nhost);
+	free(p->dane);
+	p->dane = NULL;
+	for (i = 0; i < ROUTE_ADDRS_MAX; i++) {
+		tls_session_free(p->session[i]);
+		p->session[i] = NULL;
+		p->broken[i] = false;
+	}
+}
+
+void
+tls_policy_route(struct tls_policy *p, const struct route *r,
+    const char *remembered, int64_t deadline)
+{
+	forget(p);
+	p->route = r;
+	/* A DNS that fails cannot say that DANE has been given up. */
+	p->dane_only = remembered != NULL &&
+	    strstr(remembered, " dane-") != NULL;
+	if (p->settings->tls == CONF_TLS_DANE)
+		p->dane = dane_of_route(r, p->dns, deadline);
+}
+
+void
+tls_policy_clear(struct tls_policy *p)
+{
+	forget(p);
+	tls_client_free(p->own);
+	p->own = NULL;
+}
+
+static bool
+is_numeric(const char *host)
+{
+	struct in6_addr in;
+
+	return inet_pton(AF_INET, host, &in) == 1 ||
+	    inet_pton(AF_INET6, host, &in) == 1;
+}
+
+/*
+ * By a chain: the host has to be the one we were sent to, or show the name of
+ * the domain itself.
+ */
+static enum tls_demand
+ask_verify(struct tls_policy *p, const char *host, struct tls_want *want)
+{
+	want->how = TLS_VERIFY;
+	want->nname = 0;
+	if (want->server[0] != '\0')
+		p->name[want->nname++] = host;
+	else
+		want->server = p->domain;
+	p->name[want->nname++] = p->domain;
+	return TLS_DEMAND_MUST;
+}
+
+/* RFC 7672 2.2: what the records say, or why they cannot be had. */
+static enum tls_demand
+ask_dane(struct tls_policy *p, size_t host, struct tls_want *want, char *why)
+{
+	const struct dane_host *h = p->dane == NULL ? NULL : &p->dane[host];
+
+	if (h == NULL || h->kind == DANE_FAILED) {
+		(void)snprintf(why, TLS_ERROR_MAX, "%s", h == NULL ?
+		    "out of memory" : h->why);
+		return TLS_DEMAND_LEAVE;
+	}
+	if (h->kind == DANE_NONE) {
+		if (!p->dane_only)
+			return TLS_DEMAND_TRY;
+		(void)snprintf(why, TLS_ERROR_MAX, "it was known by DANE "
+		    "when the DNS led there, and is not now");
+		return TLS_DEMAND_LEAVE;
+	}
+	want->how = TLS_DANE;
+	want->server = h->base;
+	want->tlsa = h->tlsa;
+	want->ntlsa = h->ntlsa;
+	/* RFC 7672 3.2.2 */
+	p->name[want->nname++] = h->base;
+	p->name[want->nname++] = p->domain;
+	if (p->route->alias_of[0] != '\0')
+		p->name[want->nname++] = p->route->alias_of;
+	return TLS_DEMAND_MUST;
+}
+
+static enum tls_demand
+ask(struct tls_policy *p, size_t host, struct tls_want *want, char *why)
+{
+	const char *name = p->route->host[host].name;
+
+	want->how = TLS_MAY;
+	want->server = is_numeric(name) ? "" : name;
+	want->name = p->name;
+	switch (p->settings->tls) {
+	case CONF_TLS_MAY:
+		break;
+	case CONF_TLS_DANE:
+		return ask_dane(p, host, want, why);
+	case CONF_TLS_VERIFY:
+		return ask_verify(p, name, want);
+	case CONF_TLS_PIN:
+		want->how = TLS_PIN;
+		want->pin = p->settings->pin;
+		want->npin = (size_t)p->settings->npin;
+		return TLS_DEMAND_MUST;
+	}
+	return TLS_DEMAND_TRY;
+}
+
+enum tls_demand
+tls_policy_ask(struct tls_policy *p, size_t addr, struct tls_want *want,
+    struct tls_client **tls, char *why)
+{
+	enum tls_demand demand;
+
+	memset(want, 0, sizeof(*want));
+	*tls = NULL;
+	demand = ask(p, p->route->addr[addr].host, want, why);
+	if (demand == TLS_DEMAND_TRY && p->broken[addr])
+		return TLS_DEMAND_NONE;
+	if (demand == TLS_DEMAND_LEAVE)
+		return demand;
+	if (p->tls == NULL && p->own == NULL && (p->own = tls_client_new(
+	    p->conf->tls_authorities, why)) == NULL)
+		return demand == TLS_DEMAND_MUST ? TLS_DEMAND_LEAVE :
+		    TLS_DEMAND_NONE;
+	*tls = p->tls != NULL ? p->tls : p->own;
+	want->session = p->session[addr];
+	return demand;
+}
+
+void
+tls_policy_failed(struct tls_policy *p, size_t addr)
+{
+	p->broken[addr] = true;
+}
+
+void
+tls_policy_keep(struct tls_policy *p, size_t addr, struct tls *t)
+{
+	struct tls_session *s = tls_session_take(t);
+
+	if (s == NULL)
+		return;
+	tls_session_free(p->session[addr]);
+	p->session[addr] = s;
+}
+
+void
+tls_print(char *text, const struct tls *t)
+{
+	if (t == NULL)
+		(void)strlcpy(text, "none", TLS_TEXT_MAX);
+	else
+		(void)snprintf(text, TLS_TEXT_MAX, "%s %s %s",
+		    tls_protocol(t), tls_cipher(t),
+		    tls_auth_name(tls_authenticated(t)));
+}
+
+enum tls_worth
+tls_worth(const char *text)
+{
+	const char *how = strrchr(text, ' ');
+
+	if (strncmp(text, "TLSv", 4) != 0 || how == NULL)
+		return TLS_WORTH_NONE;
+	return strcmp(how, " none") == 0 ? TLS_WORTH_ENCRYPTED :
+	    TLS_WORTH_AUTHENTICATED;
+}
