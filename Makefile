@@ -29,7 +29,7 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client \
-		hook dane
+		hook dane turn
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn \
 		tls_policy link \
