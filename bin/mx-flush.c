@@ -2,6 +2,7 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <err.h>
 #include <errno.h>
@@ -24,6 +25,11 @@
 #include "msgid.h"
 #include "scan.h"
 #include "spool.h"
+#include "turn.h"
+
+#define SEATS		1000	/* workers at once: 0.1 MB each */
+#define SPARE_FILES	64	/* descriptors for all but the workers */
+#define PER_SERVER	5	/* of them deliver to one server */
 
 struct job {
 	char domain[ADDR_DOMAIN_MAX + 1];
@@ -40,11 +46,56 @@ struct flusher {
 	struct hosts *hosts;
 	bool dry, quiet, verbose;
 	int jobs;
+	struct turns *turns;
+	size_t seats, nworker;
+	pid_t *worker;		/* by seat; 0: none */
 	char **args;
 	struct job *job;
 	size_t njob;
 	int status;
 };
+
+/* Signals come in while there is nothing to do, and at no other time. */
+static volatile sig_atomic_t must_end;
+static sigset_t no_signals;
+
+static void
+note_end(int sig)
+{
+	must_end = sig;
+}
+
+static void
+on_signal(int sig, void (*handler)(int), sigset_t *block)
+{
+	struct sigaction sa = { .sa_handler = handler };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(sig, &sa, NULL);
+	sigaddset(block, sig);
+}
+
+static void
+catch_signals(void (*hangup)(int))
+{
+	sigset_t block;
+
+	sigemptyset(&no_signals);
+	sigemptyset(&block);
+	on_signal(SIGTERM, note_end, &block);
+	on_signal(SIGINT, note_end, &block);
+	on_signal(SIGHUP, hangup, &block);
+	sigprocmask(SIG_SETMASK, &block, NULL);
+}
+
+/* What was to end us does. */
+static void
+end_by_signal(void)
+{
+	signal(must_end, SIG_DFL);
+	raise(must_end);
+	sigprocmask(SIG_SETMASK, &no_signals, NULL);
+}
 
 static _Noreturn void
 usage(void)
@@ -206,7 +257,7 @@ progress(void *arg, const char *domain, size_t done, size_t total)
 
 /* In the child: one domain, told by the exit status. */
 static int
-work(struct flusher *f, const struct job *job)
+work(struct flusher *f, const struct job *job, struct turn *turn)
 {
 	char error[CONF_ERROR_MAX];
 	struct deliver_count count;
@@ -214,7 +265,7 @@ work(struct flusher *f, const struct job *job)
 	int64_t next = 0;
 	struct deliver_args args = {
 		.conf = &f->conf, .spool = f->spool, .dns = f->dns,
-		.hosts = f->hosts, .dry = f->dry,
+		.hosts = f->hosts, .turn = turn, .dry = f->dry,
 		.ids = job->whole ? NULL : job->id,
 		.progress_arg = &next
 	};
@@ -235,77 +286,172 @@ work(struct flusher *f, const struct job *job)
 	return 1;
 }
 
+/* What is ours alone is put away, and what ends us is let in. */
 static void
-die_with_parent(void)
+become_child(pid_t parent)
 {
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 #ifdef __linux__
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
+	if (getppid() != parent)
+		_exit(1);
+	sigprocmask(SIG_SETMASK, &no_signals, NULL);
 }
 
-static void
-reap(struct flusher *f, int *running)
+static _Noreturn void
+be_worker(struct flusher *f, const struct job *job, struct turn *turn,
+    pid_t parent)
 {
+	become_child(parent);
+	turns_free(f->turns);
+	_exit(work(f, job, turn));
+}
+
+/* The worker of a seat has ended. */
+static void
+reap(struct flusher *f, size_t seat)
+{
+	pid_t pid = f->worker[seat];
 	int status;
 
-	if (wait(&status) == -1) {
-		if (errno == EINTR)
-			return;
-		err(1, "wait");
-	}
-	(*running)--;
+	f->nworker--;
+	f->worker[seat] = 0;
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			err(1, "wait");
 	if (WIFSIGNALED(status))
 		warnx("a worker was ended by signal %d (%s)",
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
 	worsen(f, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* True if JOB became a process. */
-static bool
+enum start { STARTED, NOT_STARTED, NOT_YET };
+
+/* NOT_YET: there is no room for another worker. */
+static enum start
 start(struct flusher *f, const struct job *job)
 {
 	int waiting = scan_waiting(f->spool, job->domain);
-	pid_t pid;
+	pid_t pid, self = getpid();
+	struct turn turn = { .fd = -1 };
+	size_t seat;
 
 	if (waiting == 0)
-		return false;
-	if (waiting == -1)
+		return NOT_STARTED;
+	if (waiting == -1) {
 		warn("%s", job->domain);
-	else if ((pid = fork()) == -1)
-		warn("fork");
-	else if (pid > 0)
-		return true;
-	else {
-		die_with_parent();
-		_exit(work(f, job));
+		worsen(f, 1);
+		return NOT_STARTED;
 	}
-	worsen(f, 1);
-	return false;
+	if ((turn.fd = turns_join(f->turns, &seat)) != -1 &&
+	    (pid = fork()) != -1) {
+		if (pid == 0)
+			be_worker(f, job, &turn, self);
+		close(turn.fd);
+		f->worker[seat] = pid;
+		f->nworker++;
+		return STARTED;
+	}
+	if (f->nworker == 0) {
+		warn("cannot start a worker");
+		worsen(f, 1);
+	}
+	if (turn.fd != -1) {
+		close(turn.fd);
+		turns_leave(f->turns, seat);
+	}
+	return f->nworker == 0 ? NOT_STARTED : NOT_YET;
+}
+
+/* Starts all it can, and sees them through. */
+static void
+work_off(struct flusher *f)
+{
+	enum start started;
+	size_t i = 0, seat;
+
+	while (!must_end) {
+		started = NOT_YET;
+		if (i < f->njob)
+			started = start(f, &f->job[i]);
+		if (started != NOT_YET)
+			i++;
+		else if (f->nworker == 0)
+			break;
+		/* Those that are there already are heard meanwhile. */
+		switch (turns_wait(f->turns, started == NOT_YET ?
+		    DEADLINE_NEVER : deadline_now(), &no_signals, &seat)) {
+		case -1:
+			err(1, "poll");
+		case 1:
+			reap(f, seat);
+			break;
+		}
+	}
+}
+
+static void
+end_workers(struct flusher *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->seats; i++)
+		if (f->worker[i] != 0)
+			kill(f->worker[i], SIGTERM);
+	for (i = 0; i < f->seats; i++)
+		if (f->worker[i] != 0)
+			while (waitpid(f->worker[i], NULL, 0) == -1 &&
+			    errno == EINTR)
+				continue;
+}
+
+/* A descriptor for each worker. */
+static size_t
+count_seats(void)
+{
+	struct rlimit limit;
+	rlim_t want = SEATS + SPARE_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return 1;
+	if (limit.rlim_cur < want) {
+		limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+		if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+			return 1;
+	}
+	if (limit.rlim_cur >= want)
+		return SEATS;
+	return limit.rlim_cur > SPARE_FILES ?
+	    (size_t)limit.rlim_cur - SPARE_FILES : 1;
 }
 
 static void
 run(struct flusher *f)
 {
-	int running = 0;
-	size_t i;
-
 	f->status = 0;
 	if (*f->args != NULL)
 		jobs_from_args(f);
 	else
 		jobs_from_spool(f);
 	/* What is known of hosts is good for one run. */
-	if ((f->hosts = hosts_new()) == NULL)
+	f->seats = count_seats();
+	f->turns = turns_new(f->seats, (size_t)f->jobs, PER_SERVER);
+	f->worker = calloc(f->seats, sizeof(*f->worker));
+	f->hosts = hosts_new();
+	if (f->turns == NULL || f->worker == NULL || f->hosts == NULL)
 		err(1, NULL);
-	for (i = 0; i < f->njob; i++) {
-		while (running >= f->jobs)
-			reap(f, &running);
-		if (start(f, &f->job[i]))
-			running++;
+	work_off(f);
+	if (must_end) {
+		end_workers(f);
+		end_by_signal();
 	}
-	while (running > 0)
-		reap(f, &running);
 	hosts_free(f->hosts);
+	turns_free(f->turns);
+	free(f->worker);
 	jobs_free(f);
 }
 
@@ -336,12 +482,13 @@ run_apart(struct flusher *f, int64_t seconds)
 	int64_t deadline = deadline_in(seconds * 1000);
 	struct pollfd pfd = { .events = POLLIN };
 	int end[2], status, n;
-	pid_t pid;
+	pid_t pid, self = getpid();
 
 	if (pipe(end) == -1 || (pid = fork()) == -1)
 		err(1, NULL);
 	if (pid == 0) {
-		die_with_parent();
+		become_child(self);
+		catch_signals(note_end);
 		run(f);
 		_exit(f->status);
 	}
@@ -439,6 +586,7 @@ main(int argc, char *argv[])
 	open_all(&f);
 	if (seconds > 0)
 		stay(&f, seconds);
+	catch_signals(note_end);
 	run(&f);
 	dns_close(f.dns);
 	spool_close(f.spool);

@@ -60,6 +60,14 @@ is_held_now(struct flush *f)
 	    d.state == DOMAIN_HELD;
 }
 
+/* Others wait: the next message takes a new connection, in its turn. */
+static void
+make_room(struct flush *f)
+{
+	if (turn_over(f->link.turn))
+		link_close(&f->link);
+}
+
 /* What takes a server with SMTPUTF8, which the first that answered is not. */
 static void
 drain_aside(struct flush *f, const struct scan_entry *e, size_t n)
@@ -69,8 +77,10 @@ drain_aside(struct flush *f, const struct scan_entry *e, size_t n)
 	link_close(&f->link);
 	f->link.utf8 = true;
 	f->carry.denied = !link_open(&f->link);
-	while (done < n && !f->carry.stop && !is_held_now(f))
+	while (done < n && !f->carry.stop && !is_held_now(f)) {
+		make_room(f);
 		carry_message(&f->carry, &e[done++]);
+	}
 	f->settle.count.deferred += n - done;
 }
 
@@ -90,6 +100,7 @@ drain(struct flush *f, struct scan_entry *e, size_t n)
 		return;
 	}
 	while (done < total && !f->carry.stop && !is_held_now(f)) {
+		make_room(f);
 		carry_message(&f->carry, &e[done++]);
 		if (f->carry.aside)
 			e[aside++] = e[done - 1];
@@ -216,6 +227,7 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->link.conf = f->way.conf = f->settle.conf = args->conf;
 	f->link.domain = f->way.domain = f->settle.domain = domain;
 	f->link.hosts = args->hosts;
+	f->link.turn = args->dry ? NULL : args->turn;
 	f->way.settings = f->settle.settings = &f->settings;
 	f->way.spool = f->settle.spool = args->spool;
 	f->way.dns = f->link.tls.dns = args->dns;

@@ -12,6 +12,7 @@
 #include "settle.h"
 #include "spool.h"
 #include "tls_client.h"
+#include "turn.h"
 
 /*
  * One domain of one flush: lock, route, one probe, and only if a better host
@@ -24,6 +25,7 @@ struct deliver_args {
 	struct dns *dns;
 	struct hosts *hosts;
 	struct tls_client *tls;	/* NULL: each domain makes its own */
+	struct turn *turn;	/* to deliver; NULL: it always is */
 	bool dry;		/* -n: look, connect, deliver nothing */
 	const char *const *ids;	/* only these; NULL: all */
 	/* Told after each message; may be NULL. */

@@ -146,6 +146,9 @@ try_address(struct link *l, const struct route_addr *a)
 		    hosts_why(l->hosts, sa));
 		return false;
 	}
+	/* One that is there is not connected to without need. */
+	if (known == HOSTS_ALIVE)
+		turn_take(l->turn, sa);
 	log_debug("%s: connecting to %s", l->domain, l->peer);
 	result = connect_to(l, a, &options, error);
 	/* A busy host may refuse the second connection and serve the first. */
@@ -155,8 +158,11 @@ try_address(struct link *l, const struct route_addr *a)
 	l->ourselves = result == SMTP_CLIENT_OURSELVES;
 	if (known == HOSTS_ALIVE && result == SMTP_CLIENT_REFUSED)
 		l->busy = true;
-	if (result == SMTP_CLIENT_OK)
+	if (result == SMTP_CLIENT_OK) {
+		if (known != HOSTS_ALIVE)
+			turn_take(l->turn, sa);
 		return true;
+	}
 	log_debug("%s: %s: %s", l->domain, l->peer, error);
 	join(l->error, sizeof(l->error), l->peer, error);
 	return false;
@@ -204,5 +210,6 @@ link_open(struct link *l)
 		nobody_else = nobody_else && l->ourselves;
 	}
 	l->ourselves = nobody_else && l->route.naddr > 0;
+	turn_end(l->turn);
 	return false;
 }

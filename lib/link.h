@@ -12,6 +12,7 @@
 #include "route.h"
 #include "smtp_client.h"
 #include "tls_policy.h"
+#include "turn.h"
 
 /*
  * A connection to any server of a domain: the first of its route that
@@ -25,6 +26,7 @@ struct link {
 	/* Set by the caller, who clears the rest. */
 	const struct conf *conf;
 	struct hosts *hosts;
+	struct turn *turn;	/* to deliver; NULL: it always is */
 	const char *domain;
 	struct route route;
 	bool fallback;		/* the route is one remembered */
