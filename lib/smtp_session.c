@@ -236,8 +236,9 @@ start_tls(struct smtp_session *s, const struct smtp_client_options *o)
 		smtp_wire_lost_errno(&s->wire, &step);
 		return SMTP_CLIENT_LOST;
 	}
+	/* Some servers offer it and fall down at it. */
 	if (!smtp_wire_reply(&s->wire, &step, &r, NULL, NULL))
-		return SMTP_CLIENT_LOST;
+		return SMTP_CLIENT_TLS_FAILED;
 	if (r.code != 220) {
 		smtp_wire_quote(&s->wire, &step, &r);
 		s->wire.over = smtp_wire_is_farewell(&r);

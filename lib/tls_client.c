@@ -399,6 +399,7 @@ shake_hands(struct tls *t, const struct tls_want *want, char *error)
 	SSL *ssl = tls_openssl(t);
 	struct tls_note *note = tls_note(t);
 	enum tls_result result;
+	const char *why;
 	int n;
 
 	if (want->session != NULL && memcmp(want->session->note.policy,
@@ -408,8 +409,11 @@ shake_hands(struct tls *t, const struct tls_want *want, char *error)
 	if ((n = SSL_connect(ssl)) != 1) {
 		result = tls_failed(t, n);
 		/* OpenSSL says no more than "certificate verify failed". */
-		(void)strlcpy(error, note->verdict[0] != '\0' ?
-		    note->verdict : tls_failure(t), TLS_ERROR_MAX);
+		why = note->verdict[0] != '\0' ? note->verdict :
+		    tls_failure(t);
+		if (strncmp(why, "TLS: ", 5) == 0)
+			why += 5;
+		(void)strlcpy(error, why, TLS_ERROR_MAX);
 		return result;
 	}
 	if (SSL_session_reused(ssl)) {
@@ -475,12 +479,14 @@ struct tls_session *
 tls_session_take(struct tls *t)
 {
 	struct tls_session *s;
-	SSL_SESSION *session;
+	SSL_SESSION *session = SSL_get0_session(tls_openssl(t));
 
-	session = SSL_get1_session(tls_openssl(t));
 	if (session == NULL || SSL_SESSION_is_resumable(session) != 1 ||
-	    (s = malloc(sizeof(*s))) == NULL) {
-		SSL_SESSION_free(session);
+	    (s = malloc(sizeof(*s))) == NULL)
+		return NULL;
+	/* Its own is spoilt by a connection that ends without manners. */
+	if ((session = SSL_SESSION_dup(session)) == NULL) {
+		free(s);
 		return NULL;
 	}
 	s->session = session;

@@ -428,10 +428,10 @@ check_failures(struct tls_client *c)
 		enum tls_result want;
 		const char *why;
 	} plays[] = {
-		{ "no TLS", NOT_TLS, TLS_REFUSED, "TLS: wrong version number" },
+		{ "no TLS", NOT_TLS, TLS_REFUSED, "wrong version number" },
 		{ "silence", STALL, TLS_TIMEOUT, "too slow" },
 		{ "an alert", ALERT, TLS_REFUSED,
-		    "TLS: sslv3 alert handshake failure" },
+		    "sslv3 alert handshake failure" },
 	};
 	struct server s = { .version = TLS1_3_VERSION, .sessions = 1 };
 	struct tls_want want = { .how = TLS_MAY, .server = "mx.test" };

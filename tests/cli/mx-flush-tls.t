@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: ISC
+#
+# mx-flush and TLS of primaries, good and bad.  One line a case:
+#
+#	NAME | WANT | CHAIN | WORDS (see tests/peers/tlsmx.py) | SETTING | REASON
+#
+# WANT is how the message went: tls, clear, or kept, for REASON (an ERE).  A
+# server is mx.test, but for those that are an address.  All cases run side by
+# side in one mx-flush.
+
+. "$(dirname "$0")/../tap.sh"
+
+need python3 openssl
+
+# NAME NAME-IN-IT ISSUER OPTIONS: $T/NAME.pem, and NAME.key
+certify()
+{
+	name=$1
+	printf 'subjectAltName=DNS:%s\n' "$2" >"$T/ext"
+	issuer=$3
+	shift 3
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout "$T/$name.key" -subj "/CN=$name" -out "$T/req" 2>"$T/err" ||
+	    diag_file "$T/err"
+	if [ "$issuer" = self ]; then
+		openssl x509 -req -in "$T/req" -signkey "$T/$name.key" \
+		    -extfile "$T/ext" -out "$T/$name.pem" "$@" 2>"$T/err" ||
+		    diag_file "$T/err"
+	else
+		openssl x509 -req -in "$T/req" -CA "$T/$issuer.pem" \
+		    -CAkey "$T/$issuer.key" -CAcreateserial -extfile "$T/ext" \
+		    -out "$T/$name.pem" "$@" 2>"$T/err" || diag_file "$T/err"
+	fi
+}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+    -keyout "$T/ca.key" -out "$T/ca.pem" -subj /CN=ca 2>"$T/err"
+certify good mx.test ca -days 2
+certify domain verify-domain.test ca -days 2
+certify other other.test ca -days 2
+certify self mx.test self -days 2
+# OpenSSL 3.0 makes none that is over already, but it counts days below none.
+certify expired mx.test ca -days -1
+pin=$(openssl pkey -in "$T/self.key" -pubout -outform DER | sha256sum |
+    cut -d ' ' -f 1)
+wrong=$(printf '%064d' 0)
+
+cat >"$T/cases" <<END
+may-good | tls | good | | tls may |
+may-self | tls | self | | |
+may-expired | tls | expired | tls12 | |
+may-none | clear | good | none | |
+may-refuse | clear | good | refuse | |
+may-close | clear | good | close | |
+may-garbage | clear | good | garbage | |
+may-slam | clear | good | slam | |
+may-late | clear | good | late | |
+may-late12 | clear | good | late tls12 | |
+may-deaf | kept | good | garbage deaf | | 530 5.7.0
+dane-insecure | tls | self | | tls dane |
+dane-garbage | clear | self | garbage | tls dane |
+verify-good | tls | good | | tls verify |
+verify-domain | tls | domain | | tls verify |
+verify-address | kept | good | | tls verify | the certificate is another's: mx.test
+verify-other | kept | other | | tls verify | the certificate is another's: other.test
+verify-self | kept | self | | tls verify | certificate: self-signed
+verify-expired | kept | expired | | tls verify | certificate has expired
+verify-none | kept | good | none | tls verify | STARTTLS is not offered
+verify-refuse | kept | good | refuse | tls verify | STARTTLS: 454 4.7.0
+verify-close | kept | good | close | tls verify | STARTTLS
+verify-garbage | kept | good | garbage | tls verify | TLS: wrong version
+verify-late | kept | good | late | tls verify | TLS: .*alert|EHLO
+pin-good | tls | self | | tls pin sha256:$pin |
+pin-second | tls | self | | tls pin sha256:$wrong sha256:$pin |
+pin-wrong | kept | self | | tls pin sha256:$wrong | not one of those pinned: sha256:$pin
+pin-none | kept | self | none | tls pin sha256:$pin | STARTTLS is not offered
+pin-late | kept | self | late | tls pin sha256:$pin | TLS: .*alert|EHLO
+pin-once | tls | self | once | tls pin sha256:$pin |
+pin-once12 | tls | self | once tls12 | tls pin sha256:$pin |
+END
+each()
+{
+	while IFS='|' read -r name want chain words setting reason; do
+		name=${name% } want=${want# } want=${want% }
+		chain=${chain# } chain=${chain% }
+		words=${words# } words=${words% } setting=${setting# }
+		setting=${setting% } reason=${reason# }
+		"$@"
+	done <"$T/cases"
+}
+
+table()
+{
+	echo "$name $T/$chain.pem $T/$chain.key $words"
+}
+each table >"$T/table"
+mkdir "$T/primary"
+python3 "$TOP/tests/peers/tlsmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
+cleanup_pid $!
+echo "mx.test A 127.0.0.1" >"$T/zone"
+python3 "$TOP/tests/peers/evildns.py" -c "$T/zone" >"$T/dns" &
+cleanup_pid $!
+until_ok 10 test -s "$T/dns" || fail "a name server"
+until_ok 10 test -e "$T/primary/ready" || diag_file "$T/peer"
+read -r addr port <"$T/dns"
+
+mkconf "timeout 5s" "resolver $addr@$port" "tls-authorities $T/ca.pem"
+printf 'Subject: x\r\n\r\nbody\r\n' >"$T/m"
+add()
+{
+	"$BIN/mx-queue" -C "$CONF" add -f ann@sender.test "a@$1.test" \
+	    <"$T/m" >"$T/out" 2>&1 || diag_file "$T/out"
+}
+prepare()
+{
+	host=mx.test
+	[ "$name" != verify-address ] || host=127.0.0.1
+	mkdomain "$name.test" "$setting" \
+	    "route $host:$(cat "$T/primary/$name.port")"
+	add "$name"
+	case $name in *-once*) add "$name" ;; esac
+}
+each prepare
+"$BIN/mx-flush" -v -C "$CONF" 2>"$T/log"
+is "$?" 75 "something waits"
+
+check()
+{
+	log=$T/primary/$name.log
+	went=$(sed -n 's/^mail //p' "$log" | head -n 1)
+	is "${went:-kept}" "$want" "$name"
+	mail=$(find "$SPOOL/mail/$name.test" -type f -path '*/cur/*' -o \
+	    -type f -path '*/new/*' | wc -l | tr -d ' ')
+	case $want in
+	kept)
+		is "$mail" 1 "$name: it waits"
+		like "$(grep "reason=" "$T/log" | grep "domain=$name.test ")" \
+		    "$reason" "$name: why"
+		is "$(grep -c "reported\|refused" "$T/log")" 0 \
+		    "$name: nobody is told of it" ;;
+	clear)
+		is "$mail" 0 "$name: it has left"
+		case $words in
+		none) is "$(grep -c connect "$log")" 1 "$name: at once" ;;
+		*)
+			is "$(grep -c connect "$log")" 2 \
+			    "$name: by a new connection"
+			like "$(cat "$T/log")" \
+			    "clear domain=$name.test .*reason=\"" \
+			    "$name: the log says why" ;;
+		esac ;;
+	tls)
+		is "$mail" 0 "$name: it has left" ;;
+	esac
+}
+each check
+
+like "$(cat "$T/primary/may-good.log")" '^tls TLSv1.3 new mx.test$' \
+    "the server hears its name"
+like "$(cat "$T/primary/verify-address.log")" \
+    '^(tls .* verify-address.test|failed)$' "or that of the domain"
+is "$(grep '^tls' "$T/primary/pin-once.log" | cut -d ' ' -f 3 | tr '\n' ' ')" \
+    "new resumed " "the second connection resumes the session"
+is "$(grep '^tls' "$T/primary/pin-once12.log" | cut -d ' ' -f 3 |
+    tr '\n' ' ')" "new resumed " "in TLS 1.2, too"
+
+done_testing
