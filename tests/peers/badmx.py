@@ -21,7 +21,8 @@ answer, in whatever connection, then the last one again.  ACTION is
 
 A step TEXT is taken when the first octets of a message came.  The word
 "inturn" instead of an entry takes PIPELINING from the offers, "size:N" sets
-the limit that is offered.
+the limit that is offered, "offers:WORDS" is one more line of the reply to
+EHLO, and "at:ADDR:PORT" is where to listen instead of any port of 127.0.0.1.
 
 Writes DIR/NAME.port when all servers listen, DIR/NAME.log with what each
 heard and said, and DIR/NAME.N for the text of the Nth message that came
@@ -53,18 +54,25 @@ class Server:
         self.entries = []
         self.pipelining = True
         self.size = 50000000
+        self.offers = []
+        at = ("127.0.0.1", 0)
         for entry in filter(None, script.split(";")):
             if entry == "inturn":
                 self.pipelining = False
             elif entry.startswith("size:"):
                 self.size = int(entry[5:])
+            elif entry.startswith("offers:"):
+                self.offers.append(entry[7:])
+            elif entry.startswith("at:"):
+                addr, port = entry[3:].rsplit(":", 1)
+                at = (addr, int(port))
             else:
                 step, action = entry.split("=", 1)
                 self.entries.append([step, action, False])
         self.lock = threading.Lock()
         self.messages = 0
         self.log = open(self.path + ".log", "w", buffering=1)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.listener = socket.create_server(at, backlog=50)
         with open(self.path + ".port", "w") as f:
             f.write("%d\n" % self.listener.getsockname()[1])
 
@@ -86,6 +94,7 @@ class Server:
                      "250-8BITMIME"]
             if self.pipelining:
                 lines.append("250-PIPELINING")
+            lines += ["250-" + words for words in self.offers]
             return "\n".join(lines + ["250 ENHANCEDSTATUSCODES"])
         return GOOD.get(step, "250 2.1.0 ok")
 

@@ -10,7 +10,8 @@ What it does is chosen by the first label of the name asked for:
   MODE[-ARG].anything.evil
 
 A name with no mode of its own is served from FILE, lines "name type data"
-(types A AAAA MX CNAME; "@rcode" as type gives that response code).
+(types A AAAA MX CNAME PTR TXT TLSA; "@rcode" as type gives that response
+code).
 Every question is a line "transport name type flags" in LOG.
 """
 import argparse
@@ -22,7 +23,8 @@ import sys
 import threading
 import time
 
-TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
+TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28,
+         "TLSA": 52}
 NAMES = {v: k for k, v in TYPES.items()}
 IN, CH = 1, 3
 QR, TC, AD, RA, RD = 0x8000, 0x0200, 0x0020, 0x0080, 0x0100
