@@ -41,6 +41,23 @@ enum sent {
 };
 
 /*
+ * The server refused to hear of the client.  Where it has never taken an
+ * XCLIENT it will not later, and no word of clients is said any more.
+ */
+static void
+give_up_identity(struct carry *c, const struct message *m,
+    const struct smtp_client_result_set *r)
+{
+	struct link *l = c->link;
+
+	c->anonymous = !c->identified;
+	log_warnx("not identified id=%s domain=%s host=\"%s\" reason=\"%s\"",
+	    m->entry.id, l->domain, l->peer, r->error);
+	link_close(l);
+	l->anonymous = true;
+}
+
+/*
  * Sends to r's recipients.  A server that closes a connection between two
  * messages, or says 421 to the second MAIL, has nothing against the second:
  * it gets one more chance, on a new connection.
@@ -53,6 +70,7 @@ transmit(struct carry *c, const struct message *m,
 	struct link *l = c->link;
 	bool fresh;
 
+	l->anonymous = c->anonymous;
 	do {
 		if (l->client == NULL && !link_open(l)) {
 			c->stop = true;
@@ -69,9 +87,19 @@ transmit(struct carry *c, const struct message *m,
 		if (result == SMTP_CLIENT_UNABLE)
 			return r->lack == SMTP_LACKS_SMTPUTF8 ? SENT_ASIDE :
 			    SENT;
+		if (result == SMTP_CLIENT_UNIDENTIFIED) {
+			give_up_identity(c, m, r);
+			fresh = false;
+			continue;
+		}
+		c->identified = c->identified ||
+		    smtp_client_speaks(l->client);
 		if (result == SMTP_CLIENT_OK) {
 			l->carried++;
 			c->losses = 0;
+			/* The next ones are to be identified again. */
+			if (l->anonymous && !c->anonymous)
+				link_close(l);
 			return SENT;
 		}
 		(void)strlcpy(l->error, r->error, sizeof(l->error));

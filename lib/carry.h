@@ -27,6 +27,8 @@ struct carry {
 				   SMTPUTF8 */
 	bool dsn;		/* the server of the last message offers it */
 	bool stop;		/* the domain's run is over */
+	bool identified;	/* an XCLIENT was taken in this run */
+	bool anonymous;		/* and one was refused before any was */
 	int losses;		/* of connections, in a row */
 	int64_t next;		/* when the rate allows another message */
 };

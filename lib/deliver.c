@@ -228,7 +228,8 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->link.domain = f->way.domain = f->settle.domain = domain;
 	f->link.hosts = args->hosts;
 	f->link.turn = args->dry ? NULL : args->turn;
-	f->way.settings = f->settle.settings = &f->settings;
+	f->link.settings = f->way.settings = f->settle.settings =
+	    &f->settings;
 	f->way.spool = f->settle.spool = args->spool;
 	f->way.dns = f->link.tls.dns = args->dns;
 	f->link.tls.conf = args->conf;

@@ -128,7 +128,8 @@ try_address(struct link *l, const struct route_addr *a)
 	char error[LINK_ERROR_MAX];
 	struct tls_want want;
 	struct smtp_client_options options = { .conf = l->conf, .fd = -1,
-	    .want = &want, .window = 1 };
+	    .want = &want, .identify = l->anonymous ? CONF_IDENTIFY_NONE :
+	    l->settings->identify, .window = 1 };
 
 	l->ourselves = false;
 	peer_print(l->peer, l->route.host[a->host].name, &a->addr);

@@ -25,6 +25,7 @@
 struct link {
 	/* Set by the caller, who clears the rest. */
 	const struct conf *conf;
+	const struct settings *settings;
 	struct hosts *hosts;
 	struct turn *turn;	/* to deliver; NULL: it always is */
 	const char *domain;
@@ -33,6 +34,7 @@ struct link {
 	struct tls_policy tls;	/* its caller's parts set, and told of the
 				   route; link_clear() ends it */
 	bool utf8;		/* only a server with SMTPUTF8 will do */
+	bool anonymous;		/* no word of clients to the next one */
 
 	struct smtp_client *client;	/* NULL: not connected */
 	char peer[LINK_PEER_MAX];	/* "name [address]:port" */

@@ -124,6 +124,12 @@ smtp_client_is_confused(const struct smtp_client *c)
 }
 
 bool
+smtp_client_speaks(const struct smtp_client *c)
+{
+	return c->s.speaks_for;
+}
+
+bool
 smtp_client_takes(const struct smtp_client *c, const struct envelope *e)
 {
 	return smtp_params_lack(&c->s, e) == SMTP_LACKS_NOTHING;

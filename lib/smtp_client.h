@@ -49,6 +49,9 @@ size_t smtp_client_rcpt_max(const struct smtp_client *c);
  */
 bool smtp_client_is_confused(const struct smtp_client *c);
 
+/* Has the peer taken an XCLIENT? */
+bool smtp_client_speaks(const struct smtp_client *c);
+
 /* May a message with this envelope be sent to the peer? */
 bool smtp_client_takes(const struct smtp_client *c, const struct envelope *e);
 

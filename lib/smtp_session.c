@@ -384,6 +384,21 @@ say_xclient(struct smtp_session *s, const struct envelope *e, struct reply *r)
 	return true;
 }
 
+/*
+ * EHLO is what Postfix takes the client's HELO from in the end, XCLIENT's
+ * attribute being what came before it.
+ */
+static void
+take_name(struct smtp_session *s, const struct envelope *e)
+{
+	const char *p = e->helo;
+
+	while (*p > ' ' && *p < 127)
+		p++;
+	(void)strlcpy(s->helo, *p == '\0' && p != e->helo ? e->helo :
+	    s->conf->hostname, sizeof(s->helo));
+}
+
 enum smtp_client_result
 smtp_session_speak_for(struct smtp_session *s, const struct envelope *e)
 {
@@ -397,6 +412,7 @@ smtp_session_speak_for(struct smtp_session *s, const struct envelope *e)
 	result = SMTP_CLIENT_UNIDENTIFIED;
 	if (is_ok(&r)) {
 		/* The server has begun anew, as after its greeting. */
+		take_name(s, e);
 		result = hello(s, "EHLO");
 		if (result == SMTP_CLIENT_OK)
 			result = silence(s, "EHLO");
