@@ -30,6 +30,7 @@ struct smtp_client {
 	int64_t window;
 	int64_t mails;		/* MAIL commands said */
 	bool proven;		/* a message went, one reply a command */
+	bool vague;		/* the status to its end was one of addresses */
 	bool open_transaction;	/* MAIL was accepted and nothing ended it */
 	size_t first, n;	/* of the ring */
 	struct flight flight[WINDOW_MAX];
@@ -366,6 +367,24 @@ count_accepted(const struct flight *f)
 }
 
 /*
+ * All replies to a chunk and its verbs may be 250: one too many would be taken
+ * for the next one's.  RCPT's is known by its status (RFC 3463 3.2).
+ */
+static bool
+is_in_step(struct smtp_client *c, const struct flight *f)
+{
+	const struct smtp_step step = step_of("the end of the text", 0);
+	bool addresses = strncmp(f->r->end.status, "2.1.", 4) == 0;
+
+	if (!c->proven)
+		c->vague = addresses;
+	if ((c->n == 1 && smtp_wire_pending(&c->s.wire) > 0) ||
+	    (addresses && !c->vague))
+		return smtp_wire_lost_step(&c->s.wire, &step);
+	return true;
+}
+
+/*
  * To BDAT, which is what DATA and the end of data are together.  One that was
  * not understood, or came at the wrong time, says nothing of the message; and
  * after any refusal the transaction is in no certain state (RFC 3030 2).
@@ -375,7 +394,7 @@ get_chunk(struct smtp_client *c, struct flight *f)
 {
 	bool was_open = c->open_transaction;
 
-	if (!get_end(c, f))
+	if (!get_end(c, f) || !is_in_step(c, f))
 		return false;
 	c->open_transaction = was_open && !is_ok(&f->r->end);
 	if (f->r->end.code < 500 || f->r->end.code > 504)
@@ -642,6 +661,9 @@ smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
 	c->n--;
 	if (good && c->open_transaction && c->n == 0)
 		good = reset(c);
+	/* Nor is a reply that may be another's. */
+	if (f->chunked && c->s.wire.out_of_step)
+		reply_init(&r->end);
 	r->unsure = f->ended && (r->end.code == 0 || r->end.code / 100 == 3);
 	if (!good)
 		(void)strlcpy(r->error, c->error, sizeof(r->error));

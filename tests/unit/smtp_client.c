@@ -12,15 +12,17 @@
 
 /*
  * A server that plays a script: "STEP=reply" separated by '|', STEP one of
- * GREET EHLO HELO MAIL RCPT DATA END RSET QUIT.  The first unused entry of a
- * step is its answer, then the last one again.  "!" closes the connection,
- * "?" says nothing; LF within a reply separates its lines.
+ * GREET EHLO HELO MAIL RCPT DATA END BDAT RSET QUIT, or the first letters of
+ * another verb.  The first unused entry of a step is its answer, then the last
+ * one again.  "!" closes the connection, "?" says nothing; LF within a reply
+ * separates its lines.
  */
 struct server {
 	int listener, fd;
 	const char *script;
 	unsigned long used;
 	bool text;		/* after 354 */
+	size_t chunk;		/* octets of BDAT still to come */
 	char heard[16384];	/* all that the client said */
 	size_t len;
 	size_t done;		/* of heard: answered */
@@ -91,8 +93,13 @@ static bool
 hear_line(struct server *s, const char *line)
 {
 	static const char *const steps[] = { "EHLO", "HELO", "MAIL", "RCPT",
-	    "DATA", "RSET", "QUIT" };
+	    "DATA", "RSET", "QUIT", "XCLI", "XFOR", "STAR" };
 	size_t i;
+
+	if (strncmp(line, "BDAT ", 5) == 0) {
+		s->chunk = strtoul(line + 5, NULL, 10);
+		return s->chunk > 0 || say(s, "BDAT");
+	}
 
 	if (s->text) {
 		if (strncmp(line, ".\r\n", 3) != 0)
@@ -104,6 +111,19 @@ hear_line(struct server *s, const char *line)
 		if (strncmp(line, steps[i], 4) == 0)
 			return say(s, steps[i]);
 	return false;
+}
+
+/* What has come of a chunk. */
+static bool
+hear_chunk(struct server *s)
+{
+	size_t n = s->len - s->done;
+
+	if (n > s->chunk)
+		n = s->chunk;
+	s->done += n;
+	s->chunk -= n;
+	return s->chunk > 0 || say(s, "BDAT");
 }
 
 static void *
@@ -121,10 +141,18 @@ serve(void *arg)
 	    sizeof(s->heard) - 1 - s->len)) > 0) {
 		s->reads++;
 		s->len += (size_t)n;
-		while (go && (lf = memchr(s->heard + s->done, '\n',
-		    s->len - s->done)) != NULL) {
+		while (go && s->done < s->len) {
+			if (s->chunk > 0) {
+				go = hear_chunk(s);
+				continue;
+			}
+			lf = memchr(s->heard + s->done, '\n',
+			    s->len - s->done);
+			if (lf == NULL)
+				break;
+			n = lf + 1 - (s->heard + s->done);
 			go = hear_line(s, s->heard + s->done);
-			s->done = (size_t)(lf + 1 - s->heard);
+			s->done += (size_t)n;
 		}
 	}
 	close(s->fd);
@@ -454,6 +482,121 @@ test_short_file(void)
 	ok(strstr(x.server.heard, "\r\n.\r\n") == NULL, "short: no dot");
 }
 
+/*** Several messages in flight ***/
+
+#define BURST "EHLO=250-p\n250-PIPELINING\n250 CHUNKING|"
+#define AFTER "EHLO=250-p\n250 PIPELINING|"
+#define SENDS	6		/* messages, to two recipients each */
+
+static const struct {
+	const char *name;
+	const char *script;
+	/*
+	 * For each message what came of it: '+' taken, '-' refused at its
+	 * end, 'r' its first recipient refused and the rest taken, 'm' MAIL
+	 * refused, 'd' DATA refused or BDAT not understood, 'l' lost before
+	 * its end was sent, '?' lost, and the peer may have it.
+	 */
+	const char *want;
+	bool confused;
+} windows[] = {
+	{ "all goes well", BURST, "++++++", false },
+	{ "all goes well by DATA", AFTER, "++++++", false },
+	{ "one is refused", BURST "BDAT=250 a|BDAT=250 b|BDAT=552 no|"
+	    "BDAT=250 c", "++-+++", false },
+	{ "one is refused by DATA", AFTER "END=250 a|END=250 b|END=552 no|"
+	    "END=250 c", "++-+++", false },
+	{ "a recipient is refused", BURST "RCPT=250 1|RCPT=250 1|RCPT=550 no|"
+	    "RCPT=250 2", "+r++++", false },
+	{ "a recipient is refused by DATA", AFTER "RCPT=250 1|RCPT=250 1|"
+	    "RCPT=550 no|RCPT=250 2", "+r++++", false },
+	{ "MAIL is refused", BURST "MAIL=250 1|MAIL=250 2|MAIL=451 no|"
+	    "MAIL=250 3", "++m+++", false },
+	{ "MAIL is refused by DATA", AFTER "MAIL=250 1|MAIL=250 2|"
+	    "MAIL=451 no|MAIL=250 3", "++m+++", false },
+	{ "BDAT is not known", BURST "BDAT=500 what", "d+++++", false },
+	{ "421 in the middle of the second", BURST "RCPT=250 1|RCPT=250 1|"
+	    "RCPT=421 no", "+?????", false },
+	{ "421 in the middle of the second by DATA", AFTER "RCPT=250 1|"
+	    "RCPT=250 1|RCPT=421 no", "+lllll", false },
+	{ "421 to a text", BURST "BDAT=250 1|BDAT=421 no", "+-????", false },
+	{ "closed at the second end", BURST "BDAT=250 1|BDAT=!", "+?????",
+	    false },
+	{ "closed at the second end by DATA", AFTER "END=250 1|END=!",
+	    "+?llll", false },
+	{ "garbage in the middle", BURST "RCPT=250 1|RCPT=250 1|RCPT=what",
+	    "+?????", true },
+	{ "354 to BDAT", BURST "BDAT=250 1|BDAT=354 go on", "+?????", true },
+	{ "RSET is refused", BURST "RSET=500 what", "++????", false },
+	{ "RCPT is answered twice", BURST "RCPT=250 1\n250 1", "?lllll", true },
+	{ "a refusal comes twice", BURST "RCPT=250 1|RCPT=250 1|"
+	    "RCPT=550 no\n550 no|RCPT=250 2.1.5 1|BDAT=250 2.0.0 1", "+?????",
+	    true },
+	{ "a server that says 2.1.5 to everything", BURST "MAIL=250 2.1.5 1|"
+	    "RCPT=250 2.1.5 1|BDAT=250 2.1.5 1", "++++++", false },
+	{ "DATA is refused", AFTER "DATA=354 a|DATA=451 no|DATA=354 b",
+	    "+d++++", false }
+};
+
+static char
+what_came(enum smtp_client_result result,
+    const struct smtp_client_result_set *r)
+{
+	if (r->unsure)
+		return '?';
+	if (r->mail.code / 100 != 2 && result != SMTP_CLIENT_LOST)
+		return 'm';
+	if (r->end.code / 100 == 2)
+		return r->rcpt[0].reply.code == 550 ? 'r' : '+';
+	if (r->end.code != 0)
+		return '-';
+	if (result == SMTP_CLIENT_LOST)
+		return 'l';
+	return r->data.code / 100 > 3 ? 'd' : '!';
+}
+
+static void
+test_window(size_t t)
+{
+	struct smtp_client_rcpt rcpt[SENDS][2] = { { { .index = 0 } } };
+	struct smtp_client_result_set r[SENDS] = { { 0 } }, *ended;
+	enum smtp_client_result result;
+	const char *name = windows[t].name;
+	char got[SENDS + 1] = "", error[512];
+	size_t begun = 0, done = 0;
+	struct smtp_client *c;
+	struct fixture x;
+
+	begin(&x, windows[t].script, "A: b\r\n\r\n.dot\r\n");
+	x.window = 8;
+	is_int(dial(&x, &c, error), SMTP_CLIENT_OK, "%s: opened", name);
+	while (done < SENDS) {
+		result = SMTP_CLIENT_FULL;
+		if (begun < SENDS) {
+			rcpt[begun][1].index = 1;
+			r[begun].rcpt = rcpt[begun];
+			r[begun].nrcpt = 2;
+			result = smtp_client_begin(c, &x.m, &r[begun]);
+		}
+		if (result == SMTP_CLIENT_OK)
+			begun++;
+		else if (result == SMTP_CLIENT_LOST &&
+		    smtp_client_flying(c) == 0) {
+			got[done++] = 'l';
+			begun++;
+		} else {
+			result = smtp_client_end(c, &ended);
+			ok(ended == &r[done], "%s: in order", name);
+			got[done++] = what_came(result, ended);
+		}
+	}
+	is_str(got, windows[t].want, "%s: what came of them", name);
+	is_int(smtp_client_is_confused(c), windows[t].confused, "%s: in step",
+	    name);
+	smtp_client_close(c);
+	end(&x);
+}
+
 /* Which parameters go where, and what cannot go at all. */
 static const struct {
 	const char *ehlo, *sender, *params, *rcpt_params;
@@ -557,6 +700,8 @@ main(void)
 		test_table(t);
 	for (t = 0; t < sizeof(params) / sizeof(params[0]); t++)
 		test_params(t);
+	for (t = 0; t < sizeof(windows) / sizeof(windows[0]); t++)
+		test_window(t);
 	test_other_recipient();
 	test_offers();
 	test_many();
