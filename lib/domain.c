@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "domain.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ static const char *const names[] = {
 	[DOMAIN_DOWN] = "down",
 	[DOMAIN_UNROUTABLE] = "unroutable",
 	[DOMAIN_HELD] = "held",
+	[DOMAIN_STOPPED] = "stopped",
 };
 #define NNAMES (sizeof(names) / sizeof(names[0]))
 
@@ -37,27 +39,82 @@ parse_time(const char *value)
 	return end == value || n < 0 ? 0 : (time_t)n;
 }
 
+bool
+domain_waits_for_us(const struct domain *d)
+{
+	return d->state == DOMAIN_HELD ||
+	    (d->state == DOMAIN_STOPPED && !d->refuses);
+}
+
+static enum domain_state
+parse_state(const char *value, enum domain_state other)
+{
+	for (size_t i = 0; i < NNAMES; i++)
+		if (strcmp(value, names[i]) == 0)
+			return (enum domain_state)i;
+	return other;
+}
+
+static void
+parse_host(struct domain *d, const char *value)
+{
+	size_t i = 0;
+
+	while (i < DOMAIN_HOSTS_MAX && d->host[i][0] != '\0')
+		i++;
+	if (i < DOMAIN_HOSTS_MAX && strlcpy(d->host[i], value,
+	    DOMAIN_HOST_MAX) >= DOMAIN_HOST_MAX)
+		d->host[i][0] = '\0';
+}
+
+/* The values that are times, and those that are text, by their keys. */
+static const struct field {
+	const char *key;
+	size_t at, size;
+} times[] = {
+	{ "since", offsetof(struct domain, since), 0 },
+	{ "last-try", offsetof(struct domain, last_try), 0 },
+	{ "next-try", offsetof(struct domain, next_try), 0 },
+	{ "held-until", offsetof(struct domain, held_until), 0 },
+	{ "good", offsetof(struct domain, good), 0 },
+	{ "released", offsetof(struct domain, released), 0 },
+}, texts[] = {
+#define TEXT(key, field) \
+	{ key, offsetof(struct domain, field), \
+	  sizeof(((struct domain *)NULL)->field) }
+	TEXT("error", error),
+	TEXT("why", why),
+	TEXT("route", route),
+	TEXT("tls", tls),
+	TEXT("ehlo", ehlo),
+	TEXT("detour", detour),
+#undef TEXT
+};
+#define NTIMES (sizeof(times) / sizeof(times[0]))
+#define NTEXTS (sizeof(texts) / sizeof(texts[0]))
+
 static void
 parse_line(struct domain *d, const char *key, const char *value)
 {
-	if (strcmp(key, "state") == 0) {
-		for (size_t i = 0; i < NNAMES; i++)
-			if (strcmp(value, names[i]) == 0)
-				d->state = (enum domain_state)i;
-	} else if (strcmp(key, "since") == 0)
-		d->since = parse_time(value);
-	else if (strcmp(key, "last-try") == 0)
-		d->last_try = parse_time(value);
-	else if (strcmp(key, "held-until") == 0)
-		d->held_until = parse_time(value);
-	else if (strcmp(key, "error") == 0)
-		(void)strlcpy(d->error, value, sizeof(d->error));
-	else if (strcmp(key, "why") == 0)
-		(void)strlcpy(d->why, value, sizeof(d->why));
-	else if (strcmp(key, "route") == 0)
-		(void)strlcpy(d->route, value, sizeof(d->route));
-	else if (strcmp(key, "ehlo") == 0)
-		(void)strlcpy(d->ehlo, value, sizeof(d->ehlo));
+	time_t when;
+
+	for (size_t i = 0; i < NTIMES; i++)
+		if (strcmp(key, times[i].key) == 0) {
+			when = parse_time(value);
+			memcpy((char *)d + times[i].at, &when, sizeof(when));
+		}
+	for (size_t i = 0; i < NTEXTS; i++)
+		if (strcmp(key, texts[i].key) == 0)
+			(void)strlcpy((char *)d + texts[i].at, value,
+			    texts[i].size);
+	if (strcmp(key, "state") == 0)
+		d->state = parse_state(value, d->state);
+	else if (strcmp(key, "host") == 0)
+		parse_host(d, value);
+	else if (strcmp(key, "accepted") == 0)
+		d->accepted = (unsigned)parse_time(value);
+	else if (strcmp(key, "refuses") == 0)
+		d->refuses = strcmp(value, "yes") == 0;
 }
 
 void
@@ -105,12 +162,19 @@ print_time(FILE *f, const char *key, time_t when)
 void
 domain_print(const struct domain *d, FILE *f)
 {
+	time_t when;
+
 	fprintf(f, "state %s\n", names[d->state]);
-	print_time(f, "since", d->since);
-	print_time(f, "last-try", d->last_try);
-	print_time(f, "held-until", d->held_until);
-	print_text(f, "error", d->error);
-	print_text(f, "why", d->why);
-	print_text(f, "route", d->route);
-	print_text(f, "ehlo", d->ehlo);
+	for (size_t i = 0; i < NTIMES; i++) {
+		memcpy(&when, (const char *)d + times[i].at, sizeof(when));
+		print_time(f, times[i].key, when);
+	}
+	for (size_t i = 0; i < NTEXTS; i++)
+		print_text(f, texts[i].key, (const char *)d + texts[i].at);
+	for (size_t i = 0; i < DOMAIN_HOSTS_MAX; i++)
+		print_text(f, "host", d->host[i]);
+	if (d->accepted > 0)
+		fprintf(f, "accepted %u\n", d->accepted);
+	if (d->refuses)
+		fprintf(f, "refuses yes\n");
 }

@@ -12,6 +12,9 @@
 
 #include "header.h"
 
+#define ALL	"*"
+#define STOPPED	"!"
+
 struct event {
 	const char *id;		/* LEN octets of the log; WHY follows */
 	size_t len;
@@ -60,6 +63,38 @@ load_hold(struct spool *sp, const char *domain, struct domain *d)
 	return 0;
 }
 
+static int
+load_order(struct spool *sp, const char *domain, struct domain *d)
+{
+	char *text;
+
+	if ((text = spool_text_read(sp, domain, "order")) == NULL)
+		return -1;
+	if (strcmp(text, "release\n") == 0)
+		d->order = DOMAIN_RELEASE;
+	else if (strcmp(text, "retry\n") == 0)
+		d->order = DOMAIN_RETRY;
+	free(text);
+	return 0;
+}
+
+int
+ledger_order(struct spool *sp, const char *domain, enum domain_order order)
+{
+	switch (order) {
+	case DOMAIN_WAIT:
+		return spool_text_remove(sp, domain, "order") == -1 &&
+		    errno != ENOENT ? -1 : 0;
+	case DOMAIN_RETRY:
+		return spool_text_write(sp, domain, "order", "retry\n", true);
+	case DOMAIN_RELEASE:
+		return spool_text_write(sp, domain, "order", "release\n",
+		    true);
+	}
+	errno = EINVAL;
+	return -1;
+}
+
 int
 ledger_load(struct spool *sp, const char *domain, struct domain *d)
 {
@@ -70,6 +105,9 @@ ledger_load(struct spool *sp, const char *domain, struct domain *d)
 		return -1;
 	domain_parse(d, text);
 	free(text);
+	/* Another file, so that the operator need not wait for a flusher. */
+	if (d->state == DOMAIN_STOPPED && load_order(sp, domain, d) == -1)
+		return -1;
 	return load_hold(sp, domain, d);
 }
 
@@ -251,7 +289,10 @@ ledger_is_primary(struct spool *sp, const char *addr, const char *domain)
 	return ledger_primary_of(sp, addr, is_wanted, (void *)domain) != 0;
 }
 
-/* "TIME hold|release ID [WHY]", ID "*" for the whole domain. */
+/*
+ * "TIME hold|release ID [WHY]", ID ALL for the whole domain by the operator,
+ * STOPPED for it by the breaker: one may begin before the other ends.
+ */
 static int
 log_hold(struct spool *sp, const char *domain, const char *id, time_t when,
     const char *event, const char *why)
@@ -259,7 +300,7 @@ log_hold(struct spool *sp, const char *domain, const char *id, time_t when,
 	char line[MSGID_MAX + 512];
 
 	if (snprintf(line, sizeof(line), "%lld %s %s%s%.*s\n",
-	    (long long)when, event, id == NULL ? "*" : id,
+	    (long long)when, event, id == NULL ? ALL : id,
 	    *why != '\0' ? " " : "", (int)strcspn(why, "\n"), why) >=
 	    (int)sizeof(line)) {
 		errno = EMSGSIZE;
@@ -296,6 +337,18 @@ ledger_release(struct spool *sp, const char *domain, const char *id)
 	    ledger_outage(sp, domain, "release", "") == -1))
 		return -1;
 	return log_hold(sp, domain, id, time(NULL), "release", "");
+}
+
+int
+ledger_stop(struct spool *sp, const char *domain, const char *why)
+{
+	return log_hold(sp, domain, STOPPED, time(NULL), "hold", why);
+}
+
+int
+ledger_go_on(struct spool *sp, const char *domain)
+{
+	return log_hold(sp, domain, STOPPED, time(NULL), "release", "");
 }
 
 /* "TIME hold|release ID [WHY]"; what else there may be is passed over. */
@@ -372,30 +425,34 @@ first_event(const struct ledger_holds *h, const char *id)
 	return low;
 }
 
-/* Of one subject: "*" or an id. */
-static int64_t
-sum_holds(const struct ledger_holds *h, const char *subject, time_t arrived,
-    time_t now)
-{
-	size_t len = strlen(subject);
-	int64_t sum = 0;
-	time_t begin = 0, when;
+/* Where in the log the hold of a subject is. */
+struct walk {
+	const char *subject;
+	size_t next;		/* its next event */
+	bool on;
+};
 
-	for (size_t i = first_event(h, subject); i < h->n &&
-	    compare_id(&h->event[i], subject, len) == 0; i++) {
-		when = h->event[i].when;
-		if (when < arrived)
-			when = arrived;
-		if (!h->event[i].ends && begin == 0)
-			begin = when;
-		else if (h->event[i].ends && begin != 0) {
-			sum += when - begin;
-			begin = 0;
+/* The next event of any, the oldest first; NULL at the end. */
+static const struct event *
+next_event(const struct ledger_holds *h, struct walk *w, size_t n,
+    struct walk **whose)
+{
+	const struct event *first = NULL, *e;
+
+	for (size_t i = 0; i < n; i++) {
+		e = &h->event[w[i].next];
+		if (w[i].next == h->n || compare_id(e, w[i].subject,
+		    strlen(w[i].subject)) != 0)
+			continue;
+		if (first == NULL || e->when < first->when ||
+		    (e->when == first->when && e->id < first->id)) {
+			first = e;
+			*whose = &w[i];
 		}
 	}
-	if (begin != 0 && now > begin)
-		sum += now - begin;
-	return sum < 0 ? 0 : sum;
+	if (first != NULL)
+		(*whose)->next++;
+	return first;
 }
 
 struct ledger_holds *
@@ -430,12 +487,29 @@ int64_t
 ledger_held_seconds(const struct ledger_holds *h, const char *id,
     time_t arrived, time_t now)
 {
-	int64_t whole, own;
+	struct walk w[] = { { .subject = ALL }, { .subject = STOPPED },
+	    { .subject = id } }, *whose = NULL;
+	const struct event *e;
+	time_t begin = 0, when;
+	int64_t sum = 0;
+	size_t on = 0;
 
-	whole = sum_holds(h, "*", arrived, now);
-	own = sum_holds(h, id, arrived, now);
-	/* Two holds may overlap; the message gains from the longer one. */
-	return whole > own ? whole : own;
+	for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++)
+		w[i].next = first_event(h, w[i].subject);
+	while ((e = next_event(h, w, sizeof(w) / sizeof(w[0]), &whose)) !=
+	    NULL) {
+		if (whose->on != e->ends)
+			continue;
+		whose->on = !e->ends;
+		when = e->when < arrived ? arrived : e->when;
+		if (whose->on && on++ == 0)
+			begin = when;
+		else if (!whose->on && --on == 0 && when > begin)
+			sum += when - begin;
+	}
+	if (on > 0 && now > begin)
+		sum += now - begin;
+	return sum;
 }
 
 void

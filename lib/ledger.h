@@ -26,6 +26,20 @@ int ledger_lock(struct spool *sp, const char *domain);
 int ledger_load(struct spool *sp, const char *domain, struct domain *d);
 int ledger_save(struct spool *sp, const char *domain, const struct domain *d);
 
+/*
+ * The breaker stopped the domain, or it goes on: the clock of its mail
+ * stands still meanwhile, as in a hold.
+ */
+int ledger_stop(struct spool *sp, const char *domain, const char *why);
+int ledger_go_on(struct spool *sp, const char *domain);
+
+/*
+ * What the operator said about it: ledger_load() finds it in a domain that
+ * is stopped.  DOMAIN_WAIT takes it back.
+ */
+int ledger_order(struct spool *sp, const char *domain,
+    enum domain_order order);
+
 /* Appends "TIME TAB EVENT TAB DETAIL" to the domain's outages. */
 int ledger_outage(struct spool *sp, const char *domain, const char *event,
     const char *detail);
@@ -69,7 +83,7 @@ void ledger_holds_free(struct ledger_holds *h);
 
 /*
  * Seconds that a message which arrived at ARRIVED has been on hold since,
- * with its domain or by itself, up to NOW.
+ * with its domain or by itself, or stopped with its domain, up to NOW.
  */
 int64_t ledger_held_seconds(const struct ledger_holds *h, const char *id,
     time_t arrived, time_t now);

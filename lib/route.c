@@ -181,9 +181,10 @@ addr_is_ours(const struct search *s, const struct sockaddr_storage *ss,
 /* Hosts */
 
 static void
-unroutable(struct route *r, const char *why)
+unroutable(struct route *r, enum route_lack lack, const char *why)
 {
 	r->kind = ROUTE_UNROUTABLE;
+	r->lack = lack;
 	r->nhost = r->naddr = 0;
 	(void)strlcpy(r->why, why, sizeof(r->why));
 }
@@ -361,9 +362,15 @@ static void
 no_addresses(struct search *s)
 {
 	const struct route_host *h = &s->r->host[0];
+	enum route_lack lack = ROUTE_LACK_ADDRESS;
 	const char *why = "";
 	char text[sizeof(s->r->why)];
 
+	/* As long as one may have an address nothing is certain. */
+	for (size_t i = 0; i < s->nq; i++)
+		if (s->q[i].outcome == DNS_TEMPFAIL ||
+		    s->q[i].outcome == DNS_BOGUS)
+			lack = ROUTE_LACK_ANSWER;
 	if (s->q[0].why[0] != '\0')
 		why = s->q[0].why;
 	else if (s->q[1].why[0] != '\0')
@@ -387,7 +394,7 @@ no_addresses(struct search *s)
 		    h->outcome == DNS_BOGUS ? "bogus, " : "", why);
 		break;
 	}
-	unroutable(s->r, text);
+	unroutable(s->r, lack, text);
 }
 
 static void
@@ -474,7 +481,8 @@ mx_failed(struct route *r, const char *domain, const struct dns_query *mx)
 	else
 		snprintf(text, sizeof(text), "MX of %.70s: %s%s", domain,
 		    mx->outcome == DNS_BOGUS ? "bogus, " : "", mx->why);
-	unroutable(r, text);
+	unroutable(r, mx->outcome == DNS_NXDOMAIN ? ROUTE_LACK_DOMAIN :
+	    ROUTE_LACK_ANSWER, text);
 }
 
 static void
@@ -493,12 +501,13 @@ find_by_mx(struct search *s, const char *domain, struct dns_query *mx)
 	else
 		host_add(s, mx->canonical, -1, s->conf->port);
 	if (s->r->nhost == 0 && !s->by_name) {
-		unroutable(s->r, "null MX: the domain takes no mail");
+		unroutable(s->r, ROUTE_LACK_MX,
+		    "null MX: the domain takes no mail");
 		return;
 	}
 	if (s->r->nhost > 0) {
 		if (!hosts_lookup(s)) {
-			unroutable(s->r, "out of memory");
+			unroutable(s->r, ROUTE_LACK_ANSWER, "out of memory");
 			return;
 		}
 		mx_cut(s);
@@ -506,7 +515,7 @@ find_by_mx(struct search *s, const char *domain, struct dns_query *mx)
 	if (s->r->nhost == 0) {
 		snprintf(text, sizeof(text),
 		    "no host of %.200s is better than ourselves", domain);
-		unroutable(s->r, text);
+		unroutable(s->r, ROUTE_LACK_BETTER, text);
 	} else
 		addrs_find(s);
 }
@@ -524,7 +533,7 @@ find_by_route(struct search *s, const struct settings *set)
 	if (hosts_lookup(s))
 		addrs_find(s);
 	else
-		unroutable(s->r, "out of memory");
+		unroutable(s->r, ROUTE_LACK_ANSWER, "out of memory");
 }
 
 void
@@ -538,6 +547,8 @@ route_find(struct route *r, struct dns *dns, const struct conf *c,
 	memset(r, 0, sizeof(*r));
 	if (set->nroute > 0) {
 		find_by_route(&s, set);
+		/* The operator's slip says nothing about the domain. */
+		r->lack = ROUTE_LACK_ANSWER;
 		search_free(&s);
 		return;
 	}

@@ -41,8 +41,18 @@ enum route_kind {
 	ROUTE_UNROUTABLE	/* no better host known: the mail waits */
 };
 
+enum route_lack {			/* what ROUTE_UNROUTABLE lacks */
+	ROUTE_LACK_ANSWER,	/* for now: failure, bogus, our own trouble,
+				   a "route" that leads nowhere */
+	ROUTE_LACK_DOMAIN,	/* NXDOMAIN */
+	ROUTE_LACK_MX,		/* null MX (RFC 7505) */
+	ROUTE_LACK_BETTER,	/* nobody is better than ourselves */
+	ROUTE_LACK_ADDRESS	/* only names without a usable address */
+};
+
 struct route {
 	enum route_kind kind;
+	enum route_lack lack;
 	char why[256];			/* ROUTE_UNROUTABLE, plain text */
 	/*
 	 * Are the names of the hosts what they should be?  By DNSSEC, or on

@@ -79,6 +79,51 @@ check_print(void)
 	free(text);
 }
 
+/* What the breaker and a detour need to know again. */
+static void
+check_memory(void)
+{
+	static const char want[] = "state stopped\n"
+	    "next-try 300 1970-01-01T00:05:00Z\n"
+	    "good 60 1970-01-01T00:01:00Z\n"
+	    "released 120 1970-01-01T00:02:00Z\n"
+	    "tls TLSv1.3\ndetour null MX\n"
+	    "host a [192.0.2.1]:25\nhost b [2001:db8::1]:25\n"
+	    "accepted 5\nrefuses yes\n";
+	char *text = NULL, lines[4096] = "";
+	size_t size;
+	struct domain d;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL)
+		abort();
+	domain_parse(&d, want);
+	is_int(d.state, DOMAIN_STOPPED, "stopped");
+	ok(!domain_waits_for_us(&d), "it refuses: tried again and again");
+	d.refuses = false;
+	ok(domain_waits_for_us(&d), "else it waits for the operator");
+	d.refuses = true;
+	is_str(d.host[1], "b [2001:db8::1]:25", "the second host");
+	is_str(d.host[2], "", "there are no more");
+	domain_print(&d, f);
+	fclose(f);
+	is_str(text, want, "printed as it was read");
+	free(text);
+	for (int i = 0; i < 2 * DOMAIN_HOSTS_MAX; i++)
+		(void)strlcat(lines, "host mx [192.0.2.9]:25\n",
+		    sizeof(lines));
+	domain_parse(&d, lines);
+	is_str(d.host[DOMAIN_HOSTS_MAX - 1], "mx [192.0.2.9]:25",
+	    "as many as there is room for");
+	is_str(d.detour, "", "and nothing behind them");
+	memset(lines, 'x', DOMAIN_HOST_MAX + 8);
+	memcpy(lines, "host ", 5);
+	(void)strlcpy(lines + DOMAIN_HOST_MAX + 8, "\nhost b [192.0.2.2]:25",
+	    64);
+	domain_parse(&d, lines);
+	is_str(d.host[0], "b [192.0.2.2]:25", "one too long is none");
+}
+
 int
 main(void)
 {
@@ -99,6 +144,7 @@ main(void)
 	}
 	check_long();
 	check_print();
+	check_memory();
 	is_str(domain_state_name(DOMAIN_HELD), "held", "names");
 	return done_testing();
 }

@@ -77,6 +77,10 @@ static const struct {
 	{ "open.test", DNS_MX, DNS_DATA, "10 open.insecure.test" },
 	{ "open.insecure.test", DNS_A, DNS_DATA, "192.0.2.31" },
 	{ "mx.insecure.test", DNS_MX, DNS_DATA, "10 mx3.plain.test" },
+	{ "dim.test", DNS_MX, DNS_DATA, "10 gone.host.test" },
+	{ "dim.test", DNS_MX, DNS_DATA, "10 dim.host.test" },
+	{ "dim.host.test", DNS_A, DNS_NODATA, "" },
+	{ "dim.host.test", DNS_AAAA, DNS_TEMPFAIL, "SERVFAIL" },
 	/* one host has trouble, the other none */
 	{ "half.test", DNS_MX, DNS_DATA, "10 tempaddr.host.test" },
 	{ "half.test", DNS_MX, DNS_DATA, "20 mx3.plain.test" },
@@ -284,6 +288,46 @@ test_mx(void)
 	}
 }
 
+/* What a verdict may rest on, and what is only for now. */
+static void
+test_lacks(void)
+{
+	static const struct {
+		const char *domain;
+		enum route_lack want;
+	} t[] = {
+		{ "none.test", ROUTE_LACK_DOMAIN },
+		{ "null.test", ROUTE_LACK_MX },
+		{ "best.test", ROUTE_LACK_BETTER },
+		{ "mapped.test", ROUTE_LACK_BETTER },
+		{ "mx2.backup.test", ROUTE_LACK_BETTER },
+		{ "nothing.test", ROUTE_LACK_ADDRESS },
+		{ "noaddr.test", ROUTE_LACK_ADDRESS },
+		{ "gone.test", ROUTE_LACK_ADDRESS },
+		{ "zero.test", ROUTE_LACK_ADDRESS },
+		{ "temp.test", ROUTE_LACK_ANSWER },
+		{ "bogus.test", ROUTE_LACK_ANSWER },
+		{ "tempaddr.test", ROUTE_LACK_ANSWER },
+		{ "bogusaddr.test", ROUTE_LACK_ANSWER },
+		{ "dim.test", ROUTE_LACK_ANSWER },
+	};
+	static struct conf c;
+	static struct route r;
+	static struct settings set;
+
+	conf_make(&c);
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		route_find(&r, NULL, &c, &set, t[i].domain, 0);
+		is_int(r.lack, t[i].want, "%s lacks", t[i].domain);
+	}
+	set.nroute = 1;
+	(void)strlcpy(set.route[0].host, "gone.host.test",
+	    sizeof(set.route[0].host));
+	route_find(&r, NULL, &c, &set, "plain.test", 0);
+	is_int(r.kind, ROUTE_UNROUTABLE, "a route that leads nowhere");
+	is_int(r.lack, ROUTE_LACK_ANSWER, "is no verdict");
+}
+
 static void
 test_fields(void)
 {
@@ -420,6 +464,7 @@ int
 main(void)
 {
 	test_mx();
+	test_lacks();
 	test_fields();
 	test_limits();
 	test_route();

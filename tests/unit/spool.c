@@ -832,7 +832,14 @@ static const struct {
 	{ "1100 hold 1000.b.h\n1300 release 1000.b.h\n", "1000.a.h", 0 },
 	{ "1100 hold 1000.a.hh\n1300 release 1000.a.hh\n", "1000.a.h", 0 },
 	{ "1100 hold 1000.a.h\n1300 release 1000.a.h\n1200 hold *\n"
-	    "1600 release *\n", "1000.a.h", 400 },
+	    "1600 release *\n", "1000.a.h", 500 },
+	{ "1100 hold 1000.a.h\n1200 hold *\n1300 release *\n"
+	    "1400 release 1000.a.h\n", "1000.a.h", 300 },
+	{ "1100 hold ! 9 of 10\n1200 release !\n", "1000.a.h", 100 },
+	{ "1100 hold ! 9 of 10\n1200 hold * look\n1300 release *\n",
+	    "1000.a.h", 900 },
+	{ "1100 hold *\n1200 hold !\n1300 release *\n1500 release !\n"
+	    "1600 hold !\n1700 release !\n", "1000.a.h", 500 },
 	{ "garbage\n1100 hold *\n\nx y z\n1200 release *\n", "1000.a.h", 100 },
 	{ "1100 hold *\n1200 release *", "1000.a.h", 100 },
 	{ "1100 hold * moving house\n1200 release *\n", "1000.a.h", 100 },
@@ -909,6 +916,28 @@ check_holds(void)
 	    time(NULL) + 100) <= 2, "its clock runs again");
 	ok(ledger_release(sp, "a.test", NULL) == -1 && errno == ENOENT,
 	    "once only");
+
+	fresh();
+	d.state = DOMAIN_STOPPED;
+	is_int(ledger_save(sp, "a.test", &d), 0, "stopped");
+	is_int(ledger_stop(sp, "a.test", "9 of 10"), 0, "noted");
+	ok(held("a.test", "1.a.h", 1000,
+	    time(NULL) + 100) >= 99, "its clock stands still");
+	is_int(ledger_load(sp, "a.test", &d), 0, "known");
+	is_int(d.order, DOMAIN_WAIT, "no order");
+	is_int(ledger_order(sp, "a.test", DOMAIN_RETRY), 0, "an order");
+	is_int(ledger_load(sp, "a.test", &d), 0, "known");
+	is_int(d.order, DOMAIN_RETRY, "retry");
+	is_int(ledger_order(sp, "a.test", DOMAIN_RELEASE), 0, "another");
+	is_int(ledger_load(sp, "a.test", &d), 0, "known");
+	is_int(d.order, DOMAIN_RELEASE, "release");
+	is_int(ledger_order(sp, "a.test", DOMAIN_WAIT), 0, "taken back");
+	is_int(ledger_order(sp, "a.test", DOMAIN_WAIT), 0, "and again");
+	is_int(ledger_load(sp, "a.test", &d), 0, "known");
+	is_int(d.order, DOMAIN_WAIT, "no order");
+	is_int(ledger_go_on(sp, "a.test"), 0, "it goes on");
+	ok(held("a.test", "1.a.h", 1000,
+	    time(NULL) + 100) <= 2, "its clock runs again");
 }
 
 static int nheard;
