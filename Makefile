@@ -32,8 +32,8 @@ FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client \
 		hook dane turn
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn \
-		tls_policy link \
-		settle notice event way carry deliver finding check talk look
+		notice event tls_policy link doubt settle way carry deliver \
+		finding check talk look
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

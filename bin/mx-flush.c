@@ -31,6 +31,8 @@
 #define SPARE_FILES	64	/* descriptors for all but the workers */
 #define PER_SERVER	5	/* of them deliver to one server */
 
+#define CRON_INTERVAL	(15 * 60)	/* seconds, as mxkeep(7) has it */
+
 struct job {
 	char domain[ADDR_DOMAIN_MAX + 1];
 	const char **id;
@@ -45,6 +47,7 @@ struct flusher {
 	struct dns *dns;
 	struct hosts *hosts;
 	bool dry, quiet, verbose;
+	int64_t interval;	/* seconds from one run to the next */
 	int jobs;
 	struct turns *turns;
 	size_t seats, nworker;
@@ -266,6 +269,7 @@ work(struct flusher *f, const struct job *job, struct turn *turn)
 	struct deliver_args args = {
 		.conf = &f->conf, .spool = f->spool, .dns = f->dns,
 		.hosts = f->hosts, .turn = turn, .dry = f->dry,
+		.interval = f->interval,
 		.ids = job->whole ? NULL : job->id,
 		.progress_arg = &next
 	};
@@ -580,6 +584,7 @@ main(int argc, char *argv[])
 		}
 	}
 	f.args = argv + optind;
+	f.interval = seconds > 0 ? seconds : CRON_INTERVAL;
 	signal(SIGPIPE, SIG_IGN);
 	log_open("mx-flush", f.verbose || f.dry ? LOG_TARGET_STDERR :
 	    LOG_TARGET_SYSLOG, f.verbose);

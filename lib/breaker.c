@@ -8,7 +8,7 @@ breaker_init(struct breaker *b, int percent, bool trial, uint32_t proven)
 {
 	memset(b, 0, sizeof(*b));
 	b->percent = percent;
-	b->trial = trial && proven < BREAKER_ENOUGH;
+	b->trial = percent > 0 && trial && proven < BREAKER_ENOUGH;
 	atomic_init(&b->good, b->trial ? proven : 0);
 	atomic_init(&b->bad, 0);
 	atomic_init(&b->recent, 0);
@@ -91,8 +91,7 @@ breaker_tripped(const struct breaker *b)
 bool
 breaker_is_trial(const struct breaker *b)
 {
-	return b->percent > 0 && b->trial &&
-	    atomic_load(&b->good) < BREAKER_ENOUGH;
+	return b->trial && atomic_load(&b->good) < BREAKER_ENOUGH;
 }
 
 enum breaker_belief
@@ -115,8 +114,8 @@ breaker_end(struct breaker *b)
 		breaker_trip(b, BREAKER_SHARE);
 	if (breaker_tripped(b) != BREAKER_WHOLE)
 		return BREAKER_DOUBT;
-	return b->percent > 0 && b->trial && total(b) < BREAKER_ENOUGH ?
-	    BREAKER_WAIT : BREAKER_BELIEVE;
+	return b->trial && total(b) < BREAKER_ENOUGH ? BREAKER_WAIT :
+	    BREAKER_BELIEVE;
 }
 
 uint32_t

@@ -25,7 +25,8 @@ enum breaker_trip {
 
 struct breaker {
 	int percent;		/* that may be refused; 0: believe all */
-	bool trial;		/* the server is just back */
+	bool trial;		/* the server is just back: for all of the
+				   run; never without a percentage */
 	_Atomic uint32_t good, bad;
 	_Atomic uint32_t recent;	/* bits, the last one lowest: refused */
 	_Atomic int trip;	/* enum breaker_trip */

@@ -15,7 +15,6 @@
 #include "smtp_client.h"
 
 #define LOSSES_MAX	3	/* in a row, then the domain's run ends */
-#define UP_LONG		86400	/* seconds: a server is itself again */
 
 static void
 pace(struct carry *c)
@@ -149,7 +148,8 @@ send_message(struct carry *c, struct message *m)
 		said.last = c->stop;
 		settled = settle_said(c->settle, m, &said);
 	} while (settled == SETTLE_AGAIN);
-	if (settled == SETTLE_BROKEN)
+	if (settled == SETTLE_BROKEN ||
+	    breaker_tripped(c->settle->breaker) != BREAKER_WHOLE)
 		c->stop = true;
 	if (sent == SENT_LOST)
 		settle_wait(c->settle, m);
@@ -193,7 +193,7 @@ deny(struct carry *c, struct message *m)
 	bool final;
 
 	final = c->link->unable && d->state == DOMAIN_UP && d->since > 0 &&
-	    d->since + UP_LONG <= time(NULL);
+	    d->since + WAY_LONG <= time(NULL);
 	if (final)
 		(void)snprintf(text, sizeof(text), REPORT_OURS "5.6.7 it "
 		    "needs SMTPUTF8, and no server of %s offers that",
@@ -212,33 +212,42 @@ deny(struct carry *c, struct message *m)
 		c->stop = true;
 }
 
-void
-carry_message(struct carry *c, const struct scan_entry *e)
+static bool
+open_message(struct carry *c, const struct scan_entry *e, struct message *m)
 {
-	struct message m;
 	const char *why = "";
 
-	c->aside = false;
-	switch (message_open(c->settle->spool, c->settle->domain, e, true, &m,
+	switch (message_open(c->settle->spool, c->settle->domain, e, true, m,
 	    &why)) {
 	case MESSAGE_OPENED:
-		break;
+		return true;
 	case MESSAGE_GONE:
 	case MESSAGE_VOIDED:
-		return;
+		break;
 	case MESSAGE_BUSY:
 		c->settle->count.deferred++;
-		return;
+		break;
 	case MESSAGE_DAMAGED:
 		log_warnx("damaged id=%s domain=%s reason=\"%s\": kept, not "
 		    "delivered", e->id, c->settle->domain, why);
 		c->settle->count.unread++;
-		return;
+		break;
 	case MESSAGE_ERROR:
 		log_warn("%s: cannot be opened", e->id);
 		c->settle->count.unread++;
-		return;
+		break;
 	}
+	return false;
+}
+
+void
+carry_message(struct carry *c, const struct scan_entry *e)
+{
+	struct message m;
+
+	c->aside = false;
+	if (!open_message(c, e, &m))
+		return;
 	/* A crash came between the last verdict and its consequence. */
 	if (envelope_count(&m.envelope, RCPT_PENDING) == 0) {
 		m.remembered = true;
@@ -252,3 +261,20 @@ carry_message(struct carry *c, const struct scan_entry *e)
 	message_close(&m);
 }
 
+void
+carry_refuse(struct carry *c, const struct scan_entry *e, const char *why)
+{
+	char text[SETTLE_TEXT_MAX];
+	struct message m;
+
+	if (!open_message(c, e, &m))
+		return;
+	(void)snprintf(text, sizeof(text), REPORT_OURS "%s", why);
+	log_info("refused id=%s domain=%s reason=\"%s\"", e->id,
+	    c->settle->domain, why);
+	if (!settle_words(c->settle, &m, text))
+		settle_wait(c->settle, &m);
+	else if (settle_failed(c->settle, &m) == SETTLE_BROKEN)
+		c->stop = true;
+	message_close(&m);
+}

@@ -36,4 +36,11 @@ struct carry {
 /* What becomes of it is in the settle's count, except if c->aside is set. */
 void carry_message(struct carry *c, const struct scan_entry *e);
 
+/*
+ * Nobody is asked: who is pending in it has failed, WHY being a status (RFC
+ * 3463) and words.
+ */
+void carry_refuse(struct carry *c, const struct scan_entry *e,
+    const char *why);
+
 #endif

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "breaker.h"
 #include "carry.h"
 #include "deadline.h"
 #include "domain.h"
@@ -27,6 +28,7 @@ struct flush {
 	struct settings settings;
 	struct link link;
 	struct way way;
+	struct breaker breaker;
 	struct settle settle;
 	struct carry carry;
 	struct event event;
@@ -84,41 +86,59 @@ drain_aside(struct flush *f, const struct scan_entry *e, size_t n)
 	f->settle.count.deferred += n - done;
 }
 
-static void
-drain(struct flush *f, struct scan_entry *e, size_t n)
+/* Leaves the N of E that are wanted in front; how many these are. */
+static size_t
+choose(const struct flush *f, struct scan_entry *e, size_t n)
 {
-	const struct deliver_args *args = f->args;
-	size_t aside = 0, done = 0, i, total = 0;
+	size_t total = 0;
 
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (is_wanted(f, &e[i]))
 			e[total++] = e[i];
-	if (args->dry) {
-		log_info("would deliver domain=%s host=\"%s\" messages=%zu",
-		    f->domain, f->link.peer, total);
-		f->settle.count.deferred = total;
-		return;
-	}
+	return total;
+}
+
+static void
+tell_progress(const struct flush *f, size_t done, size_t total)
+{
+	if (f->args->progress != NULL)
+		f->args->progress(f->args->progress_arg, f->domain, done,
+		    total);
+}
+
+static void
+drain(struct flush *f, struct scan_entry *e, size_t total)
+{
+	size_t aside = 0, done = 0;
+
 	while (done < total && !f->carry.stop && !is_held_now(f)) {
 		make_room(f);
 		carry_message(&f->carry, &e[done++]);
 		if (f->carry.aside)
 			e[aside++] = e[done - 1];
-		if (args->progress != NULL)
-			args->progress(args->progress_arg, f->domain, done,
-			    total);
+		tell_progress(f, done, total);
 	}
 	f->settle.count.deferred += total - done;
 	if (f->carry.losses > 0)
 		(void)strlcpy(f->way.state.error, f->link.error,
 		    sizeof(f->way.state.error));
-	if (f->carry.losses > 0)
-		way_save(&f->way);
 	if (f->carry.stop)
 		f->settle.count.deferred += aside;
 	else if (aside > 0)
 		drain_aside(f, e, aside);
-	settle_sync(&f->settle);
+}
+
+/* "strict-routing": there is nobody to ask, and there will be nobody. */
+static void
+refuse_all(struct flush *f, const struct scan_entry *e, size_t total)
+{
+	size_t done = 0;
+
+	while (done < total && !f->carry.stop && !is_held_now(f)) {
+		carry_refuse(&f->carry, &e[done++], f->way.never);
+		tell_progress(f, done, total);
+	}
+	f->settle.count.deferred += total - done;
 }
 
 /* A hold that has run out is over.  True while it has not. */
@@ -157,14 +177,77 @@ as_stranger(struct settings *s)
 		s->tls = CONF_TLS_MAY;
 }
 
+static void
+arm_breaker(struct flush *f)
+{
+	const struct domain *d = &f->way.state;
+	int percent = f->settings.breaker;
+
+	/* Strangers owe us nothing; the operator's word is good for a day. */
+	if (!f->way.ours || way_is_released(&f->way))
+		percent = 0;
+	breaker_init(&f->breaker, percent, way_is_back(&f->way),
+	    d->accepted);
+}
+
+/* What the run has found out about the server. */
+static void
+conclude(struct flush *f)
+{
+	const struct settle *s = &f->settle;
+
+	settle_end(&f->settle);
+	settle_sync(&f->settle);
+	if (breaker_tripped(&f->breaker) != BREAKER_WHOLE) {
+		way_stop(&f->way, s->cause);
+		return;
+	}
+	f->way.state.accepted = breaker_proven(&f->breaker);
+	way_save(&f->way);
+	if (learn_save(s->learn, f->args->spool, f->domain, time(NULL)) == -1)
+		log_warn("%s: cannot note its recipients", f->domain);
+}
+
+/* The way has been found, or it is known that there is none. */
+static int
+work_off(struct flush *f, enum way_found found)
+{
+	const struct deliver_args *args = f->args;
+	struct scan_entry *e = NULL;
+	size_t n = 0, total;
+
+	if (scan_sorted(args->spool, f->domain, SCAN_WAITING, &e, &n) == -1) {
+		log_warn("%s: cannot read the queue", f->domain);
+		return -1;
+	}
+	total = choose(f, e, n);
+	if (args->dry) {
+		log_info("would %s domain=%s host=\"%s\" messages=%zu",
+		    found == WAY_NEVER ? "refuse" : "deliver", f->domain,
+		    f->link.peer, total);
+		f->settle.count.deferred = total;
+	} else if (found == WAY_NEVER) {
+		refuse_all(f, e, total);
+		settle_sync(&f->settle);
+	} else {
+		if (f->way.ours)
+			f->settle.learn = learn_new();
+		arm_breaker(f);
+		drain(f, e, total);
+		conclude(f);
+	}
+	free(e);
+	return 0;
+}
+
 static int
 flush_domain(struct flush *f)
 {
 	const struct deliver_args *args = f->args;
 	char error[CONF_ERROR_MAX];
-	struct scan_entry *e = NULL;
 	enum conf_match ours;
-	size_t n = 0;
+	enum way_found found;
+	int result = 0;
 
 	if (ledger_load(args->spool, f->domain, &f->way.state) == -1) {
 		log_warn("%s: cannot read the domain's state", f->domain);
@@ -174,6 +257,8 @@ flush_domain(struct flush *f)
 		log_debug("%s: on hold", f->domain);
 		return 0;
 	}
+	if (way_is_stopped(&f->way))
+		return 0;
 	ours = conf_domain(args->conf, f->domain, &f->settings, NULL, error);
 	if (ours == CONF_NO)
 		as_stranger(&f->settings);
@@ -184,20 +269,10 @@ flush_domain(struct flush *f)
 	f->way.ours = ours == CONF_YES;
 	if (ours == CONF_YES && !args->dry)
 		f->way.event = &f->event;
-	if (!way_probe(&f->way))
-		return 0;
-	if (scan_sorted(args->spool, f->domain, SCAN_WAITING, &e, &n) == -1) {
-		log_warn("%s: cannot read the queue", f->domain);
-		return -1;
-	}
-	if (ours == CONF_YES)
-		f->settle.learn = learn_new();
-	drain(f, e, n);
-	free(e);
-	if (learn_save(f->settle.learn, args->spool, f->domain,
-	    time(NULL)) == -1)
-		log_warn("%s: cannot note its recipients", f->domain);
-	return 0;
+	found = way_probe(&f->way);
+	if (found != WAY_NONE)
+		result = work_off(f, found);
+	return result;
 }
 
 /* Does anything wait of what was asked for?  1, 0, or -1 with errno. */
@@ -236,6 +311,9 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->link.tls.settings = &f->settings;
 	f->link.tls.domain = domain;
 	f->link.tls.tls = args->tls;
+	f->way.interval = args->interval;
+	f->settle.breaker = &f->breaker;
+	settle_init(&f->settle);
 	f->way.dry = args->dry;
 	f->way.link = f->carry.link = &f->link;
 	f->carry.way = &f->way;
@@ -285,6 +363,7 @@ out:
 		log_warnx("%s: its part of the spool is in trouble", domain);
 	if (lock != -1)
 		close(lock);
+	settle_clear(&f->settle);
 	learn_free(f->settle.learn);
 	free(f);
 	return waiting == -1 ? -1 : result;

@@ -26,6 +26,7 @@ struct deliver_args {
 	struct hosts *hosts;
 	struct tls_client *tls;	/* NULL: each domain makes its own */
 	struct turn *turn;	/* to deliver; NULL: it always is */
+	int64_t interval;	/* seconds to the next run, as is planned */
 	bool dry;		/* -n: look, connect, deliver nothing */
 	const char *const *ids;	/* only these; NULL: all */
 	/* Told after each message; may be NULL. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "learn.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,13 +31,8 @@ learn_free(struct learn *l)
 	free(l);
 }
 
-/*
- * RFC 3463: 5.1.1 no such mailbox, 5.1.6 moved, 5.1.10 null MX, 5.2.1
- * disabled.  Without an enhanced code 550 and 551 mean the first (RFC 5321
- * 4.2.2), though other refusals come with 550 as well.
- */
-static bool
-is_unknown(const struct reply *r)
+bool
+learn_is_unknown(const struct reply *r)
 {
 	static const char *const codes[] = {
 		"5.1.1", "5.1.6", "5.1.10", "5.2.1"
@@ -84,7 +78,7 @@ learn_rcpt(struct learn *l, const char *address, const struct reply *reply)
 	bool good = reply->code / 100 == 2;
 	struct addr a;
 
-	if (l == NULL || (!good && !is_unknown(reply)) ||
+	if (l == NULL || (!good && !learn_is_unknown(reply)) ||
 	    !addr_parse_mailbox(&a, address))
 		return;
 	recipients_local(&a, local);

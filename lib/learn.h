@@ -2,6 +2,7 @@
 #ifndef MX_LEARN_H
 #define MX_LEARN_H
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "reply.h"
@@ -13,6 +14,14 @@
  */
 
 struct learn;
+
+/*
+ * Does the answer to RCPT say that there is no such recipient?  RFC 3463:
+ * 5.1.1 no such mailbox, 5.1.6 moved, 5.1.10 null MX, 5.2.1 disabled.  Without
+ * an enhanced code 550 and 551 mean the first (RFC 5321 4.2.2), though other
+ * refusals come with 550 as well.
+ */
+bool learn_is_unknown(const struct reply *r);
 
 /* NULL when out of memory, which the others take for one that is deaf. */
 struct learn *learn_new(void);

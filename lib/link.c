@@ -38,23 +38,21 @@ peer_print(char *peer, const char *name, const struct sockaddr_storage *ss)
 	(void)snprintf(peer, LINK_PEER_MAX, "%s [%s]:%d", name, text, port);
 }
 
-bool
-link_parse(struct route *r, const char *peer)
+char *
+link_print(char *peer, const struct route *r, size_t addr)
+{
+	peer_print(peer, r->host[r->addr[addr].host].name,
+	    &r->addr[addr].addr);
+	return peer;
+}
+
+static bool
+parse_address(struct route_addr *a, const char *text, int port)
 {
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	struct sockaddr_in in = { .sin_family = AF_INET };
-	char name[ADDR_DOMAIN_MAX + 1], text[INET6_ADDRSTRLEN];
-	struct route_addr *a = &r->addr[0];
-	const char *error;
-	int port, at = -1;
 
-	if (sscanf(peer, "%255s [%45[0-9a-fA-F.:]]:%n", name, text, &at) != 2 ||
-	    at == -1)
-		return false;
-	port = (int)strtonum(peer + at, 1, 65535, &error);
-	if (error != NULL)
-		return false;
-	memset(r, 0, sizeof(*r));
+	memset(a, 0, sizeof(*a));
 	if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
 		in6.sin6_port = htons((in_port_t)port);
 		a->len = sizeof(in6);
@@ -65,11 +63,55 @@ link_parse(struct route *r, const char *peer)
 		memcpy(&a->addr, &in, sizeof(in));
 	} else
 		return false;
+	return true;
+}
+
+/* The host NAME in R, made if it is missing; ROUTE_HOSTS_MAX: no room. */
+static size_t
+find_host(struct route *r, const char *name, int port)
+{
+	struct route_host *h;
+	size_t i;
+
+	for (i = 0; i < r->nhost; i++)
+		if (strcmp(r->host[i].name, name) == 0 &&
+		    r->host[i].port == port)
+			return i;
+	if (i == ROUTE_HOSTS_MAX)
+		return i;
+	h = &r->host[i];
+	memset(h, 0, sizeof(*h));
+	if (strlcpy(h->name, name, sizeof(h->name)) >= sizeof(h->name))
+		return ROUTE_HOSTS_MAX;
+	(void)strlcpy(h->canonical, name, sizeof(h->canonical));
+	h->preference = -1;
+	h->port = port;
+	h->outcome = DNS_DATA;
+	r->nhost++;
+	return i;
+}
+
+bool
+link_parse(struct route *r, const struct conf *conf, const char *peer)
+{
+	char name[ADDR_DOMAIN_MAX + 1], text[INET6_ADDRSTRLEN];
+	struct route_addr *a;
+	const char *error;
+	int port, at = -1;
+
+	if (sscanf(peer, "%255s [%45[0-9a-fA-F.:]]:%n", name, text, &at) != 2 ||
+	    at == -1 || r->naddr == ROUTE_ADDRS_MAX)
+		return false;
+	port = (int)strtonum(peer + at, 1, 65535, &error);
+	a = &r->addr[r->naddr];
+	if (error != NULL || !parse_address(a, text, port) ||
+	    conf_is_self(conf, name) || (port == conf->port && route_is_self_addr(conf,
+	    (struct sockaddr *)&a->addr)) ||
+	    (a->host = find_host(r, name, port)) == ROUTE_HOSTS_MAX)
+		return false;
 	r->kind = ROUTE_FOUND;
-	r->nhost = r->naddr = 1;
-	r->host[0].preference = -1;
-	return strlcpy(r->host[0].name, name, sizeof(r->host[0].name)) <
-	    sizeof(r->host[0].name);
+	r->naddr++;
+	return true;
 }
 
 void
@@ -117,6 +159,20 @@ connect_to(struct link *l, const struct route_addr *a,
 	return result;
 }
 
+/*
+ * Told by its words, which are all that another domain's worker leaves of a
+ * server that it found so.
+ */
+static bool
+is_refusal(const char *why)
+{
+	int code = 0;
+
+	return (sscanf(why, "the greeting: %3d", &code) == 1 ||
+	    sscanf(why, "EHLO: %3d", &code) == 1 ||
+	    sscanf(why, "HELO: %3d", &code) == 1) && code / 100 == 5;
+}
+
 /* Connects to one address unless it is known to be dead. */
 static bool
 try_address(struct link *l, const struct route_addr *a)
@@ -145,6 +201,7 @@ try_address(struct link *l, const struct route_addr *a)
 	if (known == HOSTS_DEAD) {
 		join(l->error, sizeof(l->error), l->peer,
 		    hosts_why(l->hosts, sa));
+		l->refused = l->refused || is_refusal(hosts_why(l->hosts, sa));
 		return false;
 	}
 	/* One that is there is not connected to without need. */
@@ -166,6 +223,7 @@ try_address(struct link *l, const struct route_addr *a)
 	}
 	log_debug("%s: %s: %s", l->domain, l->peer, error);
 	join(l->error, sizeof(l->error), l->peer, error);
+	l->refused = l->refused || is_refusal(error);
 	return false;
 }
 
@@ -196,7 +254,7 @@ link_open(struct link *l)
 
 	l->error[0] = '\0';
 	l->carried = 0;
-	l->busy = false;
+	l->busy = l->refused = false;
 	l->unable = !l->fallback;
 	for (i = 0; i < l->route.nhost; i++)
 		if (l->route.host[i].outcome == DNS_TEMPFAIL ||

@@ -45,6 +45,8 @@ struct link {
 	/* What the last link_open() that failed has found. */
 	bool ourselves;		/* each that answered was us */
 	bool busy;		/* one that answered in this run refused us */
+	bool refused;		/* nobody took us, and one refused us for good,
+				   at its greeting or EHLO */
 	bool unable;		/* all have answered, and none was good */
 };
 
@@ -58,7 +60,11 @@ void link_close(struct link *l);
 /* The same, and gives back what connections have in common. */
 void link_clear(struct link *l);
 
-/* The peer of L as text; and the route of such a text, false if it is none. */
-bool link_parse(struct route *r, const char *peer);
+/*
+ * An address of R as text, as l->peer is (LINK_PEER_MAX); and R with the
+ * address of such a text more, false if it is none, or one of ours.
+ */
+char *link_print(char *peer, const struct route *r, size_t addr);
+bool link_parse(struct route *r, const struct conf *conf, const char *peer);
 
 #endif

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 #include "settle.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "addr.h"
 #include "dsn.h"
 #include "envelope.h"
 #include "ledger.h"
 #include "log.h"
 #include "plain.h"
+#include "recipients.h"
+#include "scan.h"
 
 #define SYNC_EVERY	100	/* removals: what a power cut may repeat */
+#define KNOWN_WAITS	86400	/* seconds, before a message to somebody who
+				   was known good may fail */
 
 
 static bool
@@ -192,8 +199,96 @@ mark(struct message *m, const struct settle_said *said)
 	return changed ? message_sync(m) : 0;
 }
 
+/*** Is a refusal to be believed? ***/
+
+/* Has the primary taken mail for ADDRESS, or the operator listed it? */
+static bool
+is_known_good(const struct settle *s, const char *address)
+{
+	char path[PATH_MAX], why[RECIPIENTS_WHY_MAX];
+	struct addr a;
+
+	if (s->learn == NULL || !addr_parse_mailbox(&a, address))
+		return false;
+	if (recipients_learnt(s->spool, s->domain, &a, time(NULL)) ==
+	    RECIPIENTS_YES)
+		return true;
+	return s->settings->recipients == CONF_FILE &&
+	    conf_path(s->conf, s->settings->recipients_file, path) &&
+	    recipients_file(path, &a, NULL, why) == RECIPIENTS_YES;
+}
+
+static void
+trip(struct settle *s, enum breaker_trip why, const char *what,
+    const char *words)
+{
+	breaker_trip(s->breaker, why);
+	if (s->cause[0] == '\0')
+		(void)snprintf(s->cause, sizeof(s->cause), "%.400s: %.500s",
+		    what, words);
+}
+
+/*
+ * MAIL refused for good says that the server wants nothing of us, unless it
+ * has taken something before, or it is the message's size that it minds.
+ */
+static void
+weigh_mail(struct settle *s, const struct reply *mail, const char *text)
+{
+	struct breaker *b = s->breaker;
+
+	if (!b->trial || mail->code / 100 != 5 || mail->code == 521 ||
+	    mail->code == 552 || strcmp(mail->status, "5.3.4") == 0)
+		return;
+	(void)strlcpy(s->last, text, sizeof(s->last));
+	if (breaker_proven(b) == 0)
+		trip(s, BREAKER_MAIL, "MAIL was refused, and nobody accepted",
+		    text);
+	else
+		(void)breaker_bad(b);
+}
+
+/*
+ * TEXT is a refusal of recipient K for good.  True if that is so now; else it
+ * is pending, and noted in *D unless another run has to tell.
+ */
+static bool
+is_believed(struct settle *s, const struct message *m,
+    const struct smtp_client_result_set *r, size_t k, const char *text,
+    struct doubt **d)
+{
+	const char *address = m->envelope.rcpt[r->rcpt[k].index].address;
+	char who[ADDR_MAX * 4 + 64], plain_address[ADDR_MAX * 4 + 1];
+	struct breaker *b = s->breaker;
+	uint32_t place = breaker_bad(b);
+	time_t now = time(NULL);
+
+	(void)strlcpy(s->last, text, sizeof(s->last));
+	if (b->percent == 0)
+		return true;
+	if (learn_is_unknown(&r->rcpt[k].reply) && is_known_good(s, address)) {
+		(void)snprintf(who, sizeof(who), "%s was known good",
+		    plain(plain_address, sizeof(plain_address), address));
+		if (b->trial)
+			trip(s, BREAKER_KNOWN, who, text);
+		/* One that was closed, or a server that forgot its users. */
+		if (b->trial || now - m->entry.msgid.time < KNOWN_WAITS)
+			return false;
+	}
+	if (*d == NULL)
+		*d = doubts_add(&s->doubts, m->entry.id, r->nrcpt - k);
+	if (*d != NULL) {
+		(*d)->rcpt[(*d)->nrcpt++] = r->rcpt[k].index;
+		(*d)->place = place;
+	}
+	return false;
+}
+
+/*** A transaction ***/
+
 struct tally {
 	size_t delivered, failed, deferred;
+	size_t doubted;		/* refused, and pending for now */
 	size_t relayed;		/* of those delivered */
 	bool again;		/* some were too many for this transaction */
 	char text[SETTLE_TEXT_MAX];	/* for the last one, deferred ones first */
@@ -209,8 +304,9 @@ weigh(struct settle *s, struct message *m, const struct settle_said *said,
 {
 	const struct smtp_client_result_set *r = said->replies;
 	enum verdict *v = said->verdict;
-	bool crowded = false, relayed;
+	bool crowded = false, relayed, refused;
 	char text[SETTLE_TEXT_MAX];
+	struct doubt *doubt = NULL;
 	size_t i, k;
 
 	memset(t, 0, sizeof(*t));
@@ -229,7 +325,17 @@ weigh(struct settle *s, struct message *m, const struct settle_said *said,
 			if (!relayed)
 				v[k] = VERDICT_DEFERRED;
 		}
-		if (v[k] == VERDICT_DEFERRED) {
+		refused = v[k] == VERDICT_FAILED;
+		if (refused)
+			log_info("refused id=%s domain=%s host=\"%s\" "
+			    "rcpt=%zu reply=\"%s\"", m->entry.id, s->domain,
+			    said->peer, i + 1, plain_unquote(text));
+		if (v[k] == VERDICT_DELIVERED)
+			breaker_good(s->breaker);
+		if (refused && !is_believed(s, m, r, k, text, &doubt)) {
+			v[k] = VERDICT_DEFERRED;
+			t->doubted++;
+		} else if (v[k] == VERDICT_DEFERRED) {
 			t->deferred++;
 			t->again = t->again || (crowded &&
 			    (r->rcpt[k].reply.code == 452 ||
@@ -238,16 +344,115 @@ weigh(struct settle *s, struct message *m, const struct settle_said *said,
 			t->failed++;
 		else
 			t->delivered++;
-		if (v[k] == VERDICT_DEFERRED || t->deferred == 0)
+		if ((v[k] == VERDICT_DEFERRED && !refused) || t->deferred == 0)
 			memcpy(t->text, text, sizeof(t->text));
-		if (v[k] == VERDICT_FAILED)
-			log_info("refused id=%s domain=%s host=\"%s\" "
-			    "rcpt=%zu reply=\"%s\"", m->entry.id, s->domain,
-			    said->peer, i + 1, plain_unquote(text));
 	}
+	if (r->nrcpt > 0)
+		weigh_mail(s, &r->mail, t->text);
 	/* Without a delivery another transaction would fare no better. */
 	t->again = t->again && t->delivered > 0;
 }
+
+/*** What was in doubt ***/
+
+/* The refusals are true: marks, and a report. */
+static void
+believe(struct settle *s, const struct doubt *d)
+{
+	struct scan_found found;
+	struct message m;
+	const char *why;
+	size_t n = 0;
+
+	/* Taken out of the queue meanwhile, or in another's hand. */
+	if (scan_find_in(s->spool, s->domain, d->id, &found) != 1 ||
+	    message_open(s->spool, s->domain, &found.entry, true, &m, &why) !=
+	    MESSAGE_OPENED)
+		return;
+	for (size_t i = 0; i < d->nrcpt; i++)
+		if (d->rcpt[i] < m.envelope.nrcpt &&
+		    m.envelope.rcpt[d->rcpt[i]].status == RCPT_PENDING &&
+		    message_mark(&m, d->rcpt[i], RCPT_FAILED) == 0)
+			n++;
+	if (n > 0 && message_sync(&m) == 0) {
+		m.remembered = true;
+		if (s->count.deferred > 0)
+			s->count.deferred--;
+		settle_finish(s, &m);
+	} else if (n > 0)
+		log_warn("%s: cannot mark recipients", d->id);
+	message_close(&m);
+}
+
+static void
+keep(struct settle *s, const struct doubt *d, const char *why)
+{
+	log_info("kept id=%s domain=%s rcpts=%zu reason=\"%s\"", d->id,
+	    s->domain, d->nrcpt, why);
+}
+
+/* Those that enough has followed since. */
+static void
+settle_doubts(struct settle *s)
+{
+	struct doubt *d;
+
+	while ((d = doubts_first(&s->doubts)) != NULL &&
+	    breaker_ask(s->breaker, d->place) == BREAKER_BELIEVE) {
+		believe(s, d);
+		doubts_drop(&s->doubts);
+	}
+}
+
+/* In words, and of all connections together. */
+static void
+print_share(struct settle *s)
+{
+	unsigned good = atomic_load(&s->breaker->good);
+	unsigned bad = atomic_load(&s->breaker->bad);
+
+	(void)snprintf(s->cause, sizeof(s->cause), "%u of %u recipients were "
+	    "refused%s%.500s", bad, good + bad, s->last[0] != '\0' ?
+	    ", the last with: " : "", s->last);
+}
+
+void
+settle_end(struct settle *s)
+{
+	enum breaker_belief belief = breaker_end(s->breaker);
+	struct doubt *d;
+
+	if (belief == BREAKER_DOUBT && s->cause[0] == '\0')
+		print_share(s);
+	for (; (d = doubts_first(&s->doubts)) != NULL;
+	    doubts_drop(&s->doubts))
+		switch (belief) {
+		case BREAKER_BELIEVE:
+			believe(s, d);
+			break;
+		case BREAKER_WAIT:
+			keep(s, d, "the server is just back, and has not "
+			    "accepted enough to be believed");
+			break;
+		case BREAKER_DOUBT:
+			keep(s, d, "the domain is stopped");
+			break;
+		}
+}
+
+void
+settle_init(struct settle *s)
+{
+	doubts_init(&s->doubts);
+}
+
+void
+settle_clear(struct settle *s)
+{
+	doubts_clear(&s->doubts);
+}
+
+/*** A transaction, as a whole ***/
 
 static void
 tell(const struct settle *s, const struct message *m,
@@ -293,7 +498,12 @@ settle_said(struct settle *s, struct message *m,
 	}
 	if (t.again && !said->last)
 		return SETTLE_AGAIN;
-	settle_finish(s, m);
+	/* One report for all of them, when the last is known. */
+	if (t.doubted > 0)
+		settle_wait(s, m);
+	else
+		settle_finish(s, m);
+	settle_doubts(s);
 	return SETTLED;
 }
 

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "breaker.h"
 #include "conf.h"
+#include "doubt.h"
 #include "learn.h"
 #include "message.h"
 #include "reply.h"
@@ -15,6 +17,7 @@
 /*
  * What the replies mean for the mail, and what follows of it: marks on
  * disk, words kept for people, a report to the sender, the message's place.
+ * What was refused for good stays pending until the breaker believes it.
  */
 
 #define SETTLE_TEXT_MAX	1024	/* a reply made plain, cut if need be */
@@ -33,9 +36,13 @@ struct settle {
 	struct spool *spool;
 	const char *domain;
 	struct learn *learn;	/* NULL for strangers' domains */
+	struct breaker *breaker;
 
 	struct settle_count count;
 	size_t removed;		/* messages, since the last sync */
+	struct doubts doubts;
+	char last[SETTLE_TEXT_MAX];	/* the words of the last refusal */
+	char cause[SETTLE_TEXT_MAX];	/* why the breaker has tripped */
 };
 
 enum settled {
@@ -72,5 +79,15 @@ void settle_finish(struct settle *s, struct message *m);
 
 /* Makes removals durable. */
 void settle_sync(struct settle *s);
+
+/* S is all 0; clear it whatever happened. */
+void settle_init(struct settle *s);
+void settle_clear(struct settle *s);
+
+/*
+ * The end of a run: what was refused fails, or stays pending, as the breaker
+ * says.  If that has tripped, s->cause says why.
+ */
+void settle_end(struct settle *s);
 
 #endif

@@ -50,7 +50,7 @@ mails()
 
 mail()
 {
-	find "$SPOOL/mail/ops.test" -type f | sort | tail -n 1
+	find "$SPOOL/mail/ops.test" -type f | sort -V | tail -n 1
 }
 
 # The outage began SECONDS ago.

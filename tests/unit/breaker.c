@@ -131,7 +131,7 @@ check_belief(void)
 	ok(!breaker_is_trial(&b), "no breaker, no trial");
 	is_int(breaker_ask(&b, breaker_bad(&b)), BREAKER_BELIEVE,
 	    "no breaker: believed at once");
-	is_int(breaker_proven(&b), 0, "and nothing proven");
+	is_int(breaker_proven(&b), BREAKER_ENOUGH, "and nothing to prove");
 	breaker_init(&b, 25, true, 3);
 	run(&b, "+-");
 	is_int(breaker_proven(&b), 4, "proven over several runs");
