@@ -25,6 +25,7 @@
 #include "msgid.h"
 #include "scan.h"
 #include "spool.h"
+#include "tls_client.h"
 #include "turn.h"
 
 #define SEATS		1000	/* workers at once: 0.1 MB each */
@@ -46,6 +47,7 @@ struct flusher {
 	struct spool *spool;
 	struct dns *dns;
 	struct hosts *hosts;
+	struct tls_client *tls;
 	bool dry, quiet, verbose;
 	int64_t interval;	/* seconds from one run to the next */
 	int jobs;
@@ -268,7 +270,7 @@ work(struct flusher *f, const struct job *job, struct turn *turn)
 	int64_t next = 0;
 	struct deliver_args args = {
 		.conf = &f->conf, .spool = f->spool, .dns = f->dns,
-		.hosts = f->hosts, .turn = turn, .dry = f->dry,
+		.hosts = f->hosts, .tls = f->tls, .turn = turn, .dry = f->dry,
 		.interval = f->interval,
 		.ids = job->whole ? NULL : job->id,
 		.progress_arg = &next
@@ -341,6 +343,7 @@ start(struct flusher *f, const struct job *job)
 	int waiting = scan_waiting(f->spool, job->domain);
 	pid_t pid, self = getpid();
 	struct turn turn = { .fd = -1 };
+	char error[TLS_ERROR_MAX];
 	size_t seat;
 
 	if (waiting == 0)
@@ -350,6 +353,10 @@ start(struct flusher *f, const struct job *job)
 		worsen(f, 1);
 		return NOT_STARTED;
 	}
+	/* One for all: a worker needs milliseconds to make its own. */
+	if (f->tls == NULL && (f->tls = tls_client_new(
+	    f->conf.tls_authorities, error)) == NULL)
+		warnx("%s", error);
 	if ((turn.fd = turns_join(f->turns, &seat)) != -1 &&
 	    (pid = fork()) != -1) {
 		if (pid == 0)
@@ -454,6 +461,8 @@ run(struct flusher *f)
 		end_by_signal();
 	}
 	hosts_free(f->hosts);
+	tls_client_free(f->tls);
+	f->tls = NULL;
 	turns_free(f->turns);
 	free(f->worker);
 	jobs_free(f);

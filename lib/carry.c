@@ -128,7 +128,8 @@ static void
 send_message(struct carry *c, struct message *m)
 {
 	struct smtp_client_result_set r = { 0 };
-	struct settle_said said = { .peer = c->link->peer, .replies = &r };
+	struct settle_said said = { .peer = c->link->peer,
+	    .tls = c->link->tls_text, .replies = &r };
 	enum settled settled = SETTLED;
 	enum sent sent;
 

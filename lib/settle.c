@@ -463,9 +463,10 @@ tell(const struct settle *s, const struct message *m,
 		    "reason=\"%s\"", m->entry.id, s->domain, said->peer,
 		    t->text);
 	if (t->delivered > 0)
-		log_info("delivered id=%s domain=%s host=\"%s\" rcpts=%zu "
-		    "bytes=%lld reply=\"%s\"", m->entry.id, s->domain,
-		    said->peer, t->delivered, (long long)m->size, t->text);
+		log_info("delivered id=%s domain=%s host=\"%s\" tls=\"%s\" "
+		    "rcpts=%zu bytes=%lld reply=\"%s\"", m->entry.id,
+		    s->domain, said->peer, said->tls, t->delivered,
+		    (long long)m->size, t->text);
 	if (t->deferred > 0)
 		log_info("deferred id=%s domain=%s host=\"%s\" rcpts=%zu "
 		    "reason=\"%s\"", m->entry.id, s->domain, said->peer,

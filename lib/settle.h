@@ -55,6 +55,7 @@ enum settled {
 /* Who said what to r's recipients of the message. */
 struct settle_said {
 	const char *peer;	/* as link_open() has it */
+	const char *tls;	/* the same: of tls_print() */
 	bool dsn;		/* it offers DSN */
 	bool last;		/* there is no other transaction now */
 	const struct smtp_client_result_set *replies;

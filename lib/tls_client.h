@@ -107,14 +107,14 @@ void tls_session_free(struct tls_session *s);	/* NULL is fine */
  * asked for none of it (TLS_MAY, no session resumed).
  */
 struct tls_look {
-	char distrust[TLS_ERROR_MAX];	/* why PKIX says no, names apart; "" if
-					   it says yes */
-	bool named;			/* it bears one of the names asked for */
-	char names[1024];		/* those it has, ' ' between, plain; "*.x"
-					   as they stand; cut if need be */
+	char distrust[TLS_ERROR_MAX];	/* why PKIX says no, names apart; ""
+					   if it says yes */
+	bool named;			/* it bears one of the names */
+	char names[1024];		/* those it has, ' ' between, plain;
+					   cut if need be */
 	int64_t not_before, not_after;	/* Unix time */
-	unsigned char key[TLS_SHA256];	/* of the public key: TLSA 3 1 1, pin */
-	unsigned char cert[TLS_SHA256];	/* of the certificate: TLSA 3 0 1 */
+	unsigned char key[TLS_SHA256];	/* public key: TLSA 3 1 1, pin */
+	unsigned char cert[TLS_SHA256];	/* certificate: TLSA 3 0 1 */
 	char algorithm[32];		/* of the key: "RSA 2048" */
 	size_t nchain;			/* sent by the server, its own first */
 	struct tls_der {
