@@ -25,15 +25,16 @@ INSTALL =	install
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
-		idn xclient proxy children breaker
+		idn xclient proxy children crew breaker ipaddr sts
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
-FLOOR3 =	crowd peer resolv dns route hosts tls confine tls_client \
+FLOOR3 =	crowd peer resolv dns asked route hosts tls confine tls_client \
 		hook dane turn
 FLOOR4 =	listener incoming learn policy etrn master smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn \
 		notice event tls_policy link doubt settle way carry deliver \
-		finding check talk look
+		finding check legal place authority cover examine verdict \
+		talk look
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

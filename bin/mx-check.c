@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 
 #include <sys/types.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <err.h>
 #include <errno.h>
@@ -17,16 +15,21 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "asked.h"
 #include "check.h"
 #include "conf.h"
+#include "crew.h"
 #include "deadline.h"
 #include "dns.h"
+#include "examine.h"
 #include "finding.h"
 #include "idn.h"
-#include "row.h"
+#include "verdict.h"
 
-#define BATCH	100	/* domains looked up together */
+#define BATCH	100	/* domains that one process asks for together */
 #define UNKNOWN	3	/* exit status: nothing is proven */
+#define GRACE	2000	/* milliseconds beyond the time for the answers */
+#define POLICY_MAX (64 * 1024)	/* RFC 8461 3.3 */
 
 struct names {
 	char **name;
@@ -35,22 +38,62 @@ struct names {
 
 struct options {
 	struct check_options check;
+	struct verdict_style style;
 	struct conf conf;
 	const char *backup;
 	const char *dir;
+	const char *policy;
 	struct sockaddr_storage resolver[CONF_LIST_MAX];
 	int nresolver;
 	int64_t patience;	/* milliseconds */
-	bool configured, json, quiet, verbose;
+	size_t atonce;		/* domains */
+	bool configured, plugin;
 };
+
+/* All that is checked, and what came of it. */
+struct run {
+	const struct options *o;
+	struct names names;
+	struct dns *dns;
+	struct verdict *verdict;	/* one for each name */
+	size_t batch;			/* domains of one job */
+};
+
+static const char usage_text[] =
+    "usage: mx-check [-46Dhjpqv] [-b backup] [-C dir] [-J number] [-P policy]\n"
+    "                [-r resolver] [-t seconds] [domain ...]\n";
 
 static void __attribute__((noreturn))
 usage(void)
 {
-	fputs("usage: mx-check [-46Djqv] [-b backup] [-C dir] "
-	    "[-r resolver] [-t seconds]\n"
-	    "                [domain ...]\n", stderr);
+	fputs(usage_text, stderr);
 	exit(EX_USAGE);
+}
+
+static void __attribute__((noreturn))
+help(void)
+{
+	fputs(usage_text, stdout);
+	fputs("\n"
+"Says whether mail finds its way to each domain, and whether its backup MX\n"
+"takes part: in the MX set behind the primary, apart from it, and covered by\n"
+"all that protects it.  Every finding that is not ok says what to do.\n"
+"\n"
+"  -b NAME  the backup (default: this machine, if it is configured as one;\n"
+"           else every host that is not best)\n"
+"  -D       ask the DNS only, no mail server\n"
+"  -4, -6   one address family only\n"
+"  -r ADDR  ask this resolver, ADDR[@PORT]\n"
+"  -P FILE  the domain's MTA-STS policy (see the manual for how to get it)\n"
+"  -t SECS  time for one domain (default 10);  -J N  domains at once\n"
+"  -q       only what is not ok;  -v  on a terminal also what is ok\n"
+"  -j       JSON;  -p  one line for monitoring\n"
+"  -C DIR   configuration of the backup (default " CONF_DIR ")\n"
+"  -        domains from standard input; none at all: those configured\n"
+"\n"
+"Exit status: 0 ok, 1 warnings, 2 something is wrong, 3 not known.\n",
+	    stdout);
+	exit(fflush(stdout) == EOF ? UNKNOWN : 0);
 }
 
 static void
@@ -125,13 +168,23 @@ resolver_add(struct options *o, const char *text)
 	freeaddrinfo(ai);
 }
 
+static size_t
+number(int option, const char *text, long long most)
+{
+	const char *error;
+	long long n = strtonum(text, 1, most, &error);
+
+	if (error != NULL)
+		errx(EX_USAGE, "-%c: the number is %s", option, error);
+	return (size_t)n;
+}
+
 static void
 options_read(struct options *o, int argc, char **argv)
 {
-	const char *error;
 	int c;
 
-	while ((c = getopt(argc, argv, "46b:C:Djqr:t:v")) != -1)
+	while ((c = getopt(argc, argv, "46b:C:DhJ:jP:pqr:t:v")) != -1)
 		switch (c) {
 		case '4':
 			o->check.v4 = true;
@@ -146,23 +199,34 @@ options_read(struct options *o, int argc, char **argv)
 			o->dir = optarg;
 			break;
 		case 'D':
-			break;	/* there is nothing but the DNS yet */
+			o->check.dns_only = true;
+			break;
+		case 'h':
+			help();
+		case 'J':
+			o->atonce = number('J', optarg, 10000);
+			break;
 		case 'j':
-			o->json = true;
+			o->style.json = true;
+			break;
+		case 'P':
+			o->policy = optarg;
+			break;
+		case 'p':
+			o->plugin = true;
 			break;
 		case 'q':
-			o->quiet = true;
+			o->style.quiet = true;
 			break;
 		case 'r':
 			resolver_add(o, optarg);
 			break;
 		case 't':
-			o->patience = 1000 * strtonum(optarg, 1, 3600, &error);
-			if (error != NULL)
-				errx(EX_USAGE, "-t: the number is %s", error);
+			o->patience = 1000 * (int64_t)number('t', optarg,
+			    3600);
 			break;
 		case 'v':
-			o->verbose = true;
+			o->style.all = true;
 			break;
 		default:
 			usage();
@@ -212,224 +276,167 @@ resolver_open(const struct options *o)
 	return d;
 }
 
-/* Output */
-
-static const char *
-outcome_name(enum dns_outcome outcome)
-{
-	switch (outcome) {
-	case DNS_DATA:
-		return "data";
-	case DNS_NODATA:
-		return "nodata";
-	case DNS_NXDOMAIN:
-		return "nxdomain";
-	case DNS_TEMPFAIL:
-		return "tempfail";
-	case DNS_BOGUS:
-		break;
-	}
-	return "bogus";
-}
-
-/* Calls FN for each line of the answer section, in order. */
+/* For eyes, and in which colours. */
 static void
-answer_each(const struct check *c, void (*fn)(struct row *r, const char *line),
-    struct row *r)
+style_choose(struct verdict_style *style)
 {
-	char *copy, *rest, *line;
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+	struct winsize ws;
 
-	if (c->mx.answer == NULL)
+	style->width = 80;
+	style->terminal = isatty(STDOUT_FILENO);
+	if (!style->terminal)
 		return;
-	if ((copy = rest = strdup(c->mx.answer)) == NULL)
-		err(UNKNOWN, NULL);
-	while ((line = strsep(&rest, "\n")) != NULL)
-		if (*line != '\0')
-			fn(r, line);
-	free(copy);
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col >= 40)
+		style->width = ws.ws_col;
+	style->colour = (no == NULL || *no == '\0') && term != NULL &&
+	    strcmp(term, "dumb") != 0;
 }
 
+/* The text of the MTA-STS policy; lives until the end. */
 static void
-answer_text(struct row *r, const char *line)
+policy_read(struct options *o)
 {
-	fprintf(r->f, "%s\n", line);
+	static char text[POLICY_MAX + 1];
+	FILE *f = stdin;
+	size_t n;
+
+	if (strcmp(o->policy, "-") != 0 &&
+	    (f = fopen(o->policy, "r")) == NULL)
+		err(EX_USAGE, "%s", o->policy);
+	n = fread(text, 1, sizeof(text), f);
+	if (ferror(f))
+		err(UNKNOWN, "%s", o->policy);
+	if (n == sizeof(text) || memchr(text, '\0', n) != NULL)
+		errx(EX_USAGE, "%s: not the text of a policy", o->policy);
+	text[n] = '\0';
+	if (f != stdin)
+		fclose(f);
+	o->check.policy = text;
 }
 
+/* What is to be checked: arguments, standard input, or the configuration. */
 static void
-answer_json(struct row *r, const char *line)
+names_find(struct names *names, const struct options *o, char **argv)
 {
-	row_text(r, NULL, line, 0);
+	bool stdin_taken = o->policy != NULL && strcmp(o->policy, "-") == 0;
+
+	if (*argv == NULL && !o->configured)
+		errx(EX_USAGE, "expected a domain, as there is no "
+		    CONF_DIR "/mxkeep.conf");
+	if (*argv == NULL && conf_domains(&o->conf, name_configured,
+	    names) == -1)
+		err(EX_CONFIG, "%s/domains", o->conf.dir);
+	for (; *argv != NULL; argv++)
+		if (strcmp(*argv, "-") != 0)
+			name_add(names, *argv);
+		else if (stdin_taken)
+			errx(EX_USAGE, "standard input can be the policy or "
+			    "the domains, not both");
+		else {
+			names_read(names, stdin);
+			stdin_taken = true;
+		}
+	if (o->policy != NULL && names->n != 1)
+		errx(EX_USAGE, "-P: a policy is that of one domain");
 }
 
-/* "try domain preference host address ..." */
+/* A job: the domains of one batch, in a process of its own. */
 static void
-host_text(struct row *r, const struct check *c, const struct check_host *h)
+batch_work(size_t job, FILE *out, void *note, void *arg)
 {
-	char all[CHECK_ADDRS_MAX * (INET6_ADDRSTRLEN + 1)] = "";
-	char one[INET6_ADDRSTRLEN];
-	size_t i;
-
-	for (i = 0; i < h->naddr; i++) {
-		if (i > 0)
-			(void)strlcat(all, " ", sizeof(all));
-		(void)strlcat(all, check_addr_print(one, &h->addr[i]),
-		    sizeof(all));
-	}
-	row_begin(r);
-	row_text(r, "record", "try", 4);
-	row_text(r, "domain", c->domain, 20);
-	if (h->preference >= 0)
-		row_int(r, "preference", h->preference, -5);
-	else
-		row_text(r, "preference", "-", -5);
-	row_text(r, "host", h->name, 28);
-	row_maybe(r, "addresses", all, 0);
-	row_end(r);
-}
-
-static void
-finding_fields(struct row *r, const struct check *c,
-    const struct check_finding *f)
-{
-	row_text(r, "level", check_level_name(f->level), 4);
-	if (r->style != ROW_JSON)
-		row_text(r, "domain", c->domain, 20);
-	row_text(r, "check", check_id_name(f->id), 15);
-	row_text(r, "subject", f->subject, 28);
-	row_text(r, "text", f->text, 0);
-}
-
-static void
-check_text(struct row *r, const struct check *c, bool quiet)
-{
-	size_t i;
-
-	if (!quiet) {
-		answer_each(c, answer_text, r);
-		for (i = 0; i < c->nhost; i++)
-			host_text(r, c, &c->host[i]);
-	}
-	for (i = 0; i < c->found.n; i++) {
-		if (quiet && c->found.finding[i].level == CHECK_OK)
-			continue;
-		row_begin(r);
-		finding_fields(r, c, &c->found.finding[i]);
-		row_end(r);
-	}
-}
-
-static void
-host_json(struct row *r, const struct check_host *h)
-{
-	char text[INET6_ADDRSTRLEN];
-	size_t i;
-
-	row_object(r, NULL);
-	row_text(r, "host", h->name, 0);
-	if (h->preference >= 0)
-		row_int(r, "preference", h->preference, 0);
-	else
-		row_null(r, "preference", 0);
-	row_bool(r, "backup", h->ours, 0);
-	row_text(r, "outcome", outcome_name(h->outcome), 0);
-	row_array(r, "addresses");
-	for (i = 0; i < h->naddr; i++)
-		row_text(r, NULL, check_addr_print(text, &h->addr[i]), 0);
-	row_array_end(r);
-	row_object_end(r);
-}
-
-static void
-check_json(struct row *r, const struct check *c, bool quiet)
-{
-	size_t i;
-
-	row_begin(r);
-	row_text(r, "domain", c->domain, 0);
-	row_int(r, "status", findings_status(&c->found), 0);
-	row_text(r, "outcome", outcome_name(c->mx.outcome), 0);
-	row_bool(r, "secure", c->mx.secure, 0);
-	row_array(r, "answer");
-	answer_each(c, answer_json, r);
-	row_array_end(r);
-	row_array(r, "hosts");
-	for (i = 0; i < c->nhost; i++)
-		host_json(r, &c->host[i]);
-	row_array_end(r);
-	row_array(r, "findings");
-	for (i = 0; i < c->found.n; i++) {
-		if (quiet && c->found.finding[i].level == CHECK_OK)
-			continue;
-		row_object(r, NULL);
-		finding_fields(r, c, &c->found.finding[i]);
-		row_object_end(r);
-	}
-	row_array_end(r);
-	row_end(r);
-}
-
-/* One set of lookups for up to BATCH domains.  Returns the exit status. */
-static int
-batch_run(const struct options *o, struct dns *d, char **name, size_t n)
-{
+	struct run *run = arg;
+	const struct options *o = run->o;
+	size_t first = job * run->batch, n = run->names.n - first, i;
+	struct verdict *v = note;
+	struct asked asked;
 	struct check *c;
-	struct row row;
-	int64_t began = deadline_now();
-	int status = 0;
-	size_t i;
 
+	if (n > run->batch)
+		n = run->batch;
 	if ((c = calloc(n, sizeof(*c))) == NULL)
 		err(UNKNOWN, NULL);
+	asked_init(&asked);
 	for (i = 0; i < n; i++)
-		check_init(&c[i], name[i]);
-	check_run(c, n, d, &o->check, deadline_in(o->patience));
-	if (o->verbose)
-		warnx("%zu %s looked up in %lld ms", n,
-		    n == 1 ? "domain" : "domains",
-		    (long long)(deadline_now() - began));
-	row_init(&row, stdout, o->json ? ROW_JSON : row_style_for(stdout));
+		check_init(&c[i], run->names.name[first + i], &asked);
+	examine(c, n, &asked, run->dns, &o->check, deadline_in(o->patience));
 	for (i = 0; i < n; i++) {
-		if (o->json)
-			check_json(&row, &c[i], o->quiet);
-		else
-			check_text(&row, &c[i], o->quiet);
-		status = findings_worse(status, findings_status(&c[i].found));
-		check_clear(&c[i]);
+		verdict_of(&v[i], &c[i]);
+		if (!o->plugin)
+			verdict_write(out, &c[i], &o->style);
 	}
-	free(c);
-	return status;
+}
+
+static void
+batch_done(size_t job, const struct crew_result *r, void *arg)
+{
+	struct run *run = arg;
+	size_t first = job * run->batch, n = run->names.n - first, i;
+
+	if (n > run->batch)
+		n = run->batch;
+	if (r->why == NULL) {
+		memcpy(run->verdict + first, r->note,
+		    n * sizeof(*run->verdict));
+		fwrite(r->text, 1, r->len, stdout);
+		return;
+	}
+	for (i = first; i < first + n; i++)
+		verdict_unfinished(run->o->plugin ? NULL : stdout,
+		    run->names.name[i], r->why, &run->o->style,
+		    &run->verdict[i]);
+}
+
+static void
+run_all(struct run *run)
+{
+	const struct options *o = run->o;
+	struct crew crew = {
+		.limit = o->patience + GRACE,
+		.work = batch_work,
+		.done = batch_done,
+		.arg = run
+	};
+
+	run->batch = o->atonce < BATCH ? o->atonce : BATCH;
+	run->verdict = calloc(run->names.n + 1, sizeof(*run->verdict));
+	if (run->verdict == NULL)
+		err(UNKNOWN, NULL);
+	crew.jobs = (run->names.n + run->batch - 1) / run->batch;
+	crew.atonce = o->atonce / run->batch;
+	crew.note = run->batch * sizeof(*run->verdict);
+	if (crew_run(&crew) == -1)
+		err(UNKNOWN, NULL);
 }
 
 int
 main(int argc, char **argv)
 {
-	static struct options o = { .patience = 10000 };
-	struct names names = { NULL, 0 };
-	struct dns *d;
+	static struct options o = { .patience = 10000, .atonce = 4 * BATCH,
+		.check.port = 25 };
+	struct run run = { .o = &o };
+	int64_t began = deadline_now();
 	int status = 0;
 	size_t i;
 
 	options_read(&o, argc, argv);
-	argc -= optind;
-	argv += optind;
 	configure(&o);
-	if (argc == 0 && !o.configured)
-		errx(EX_USAGE, "expected a domain, as there is no "
-		    CONF_DIR "/mxkeep.conf");
-	if (argc == 0 && conf_domains(&o.conf, name_configured, &names) == -1)
-		err(EX_CONFIG, "%s/domains", o.conf.dir);
-	for (; argc > 0; argc--, argv++) {
-		if (strcmp(*argv, "-") == 0)
-			names_read(&names, stdin);
-		else
-			name_add(&names, *argv);
-	}
-	d = resolver_open(&o);
-	for (i = 0; i < names.n; i += BATCH)
-		status = findings_worse(status, batch_run(&o, d, names.name + i,
-		    names.n - i < BATCH ? names.n - i : BATCH));
-	dns_close(d);
-	names_free(&names);
+	style_choose(&o.style);
+	names_find(&run.names, &o, argv + optind);
+	if (o.policy != NULL)
+		policy_read(&o);
+	run.dns = resolver_open(&o);
+	run_all(&run);
+	for (i = 0; i < run.names.n; i++)
+		status = findings_worse(status, run.verdict[i].status);
+	if (o.plugin)
+		verdict_plugin(stdout, run.verdict, run.names.n,
+		    deadline_now() - began, o.patience);
+	else if (o.style.terminal && !o.style.json && run.names.n > 1)
+		verdict_table(stdout, run.verdict, run.names.n, &o.style);
+	dns_close(run.dns);
+	names_free(&run.names);
+	free(run.verdict);
 	if (fflush(stdout) == EOF || ferror(stdout))
 		err(UNKNOWN, "standard output");
 	return status;

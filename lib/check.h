@@ -7,33 +7,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "asked.h"
 #include "conf.h"
 #include "dns.h"
 #include "finding.h"
 
 /*
- * What is right and wrong with the MX set of a domain, as the DNS shows it.
- * mx-check(1) lists the findings, what each means and how to mend it.
+ * A domain under examination: its MX hosts as senders try them, what the
+ * DNS was asked for it and said, and what was found.  Others judge it: legal,
+ * authority, place, cover and look.  mx-check(1) lists the checks.
  */
 
-#define CHECK_HOSTS_MAX	20	/* of one domain; senders stop earlier */
-#define CHECK_ADDRS_MAX	16	/* of one host */
+#define CHECK_HOSTS_MAX		20	/* of one domain; senders stop earlier */
+#define CHECK_ADDRS_MAX		16	/* of one host */
+#define CHECK_SERVERS_MAX	32	/* addresses of name servers */
 
 struct check_host {
 	char name[ADDR_DOMAIN_MAX + 1];
-	int preference;		/* -1: implicit */
-	bool ours;
+	int preference;			/* -1: implicit */
+	bool ours;			/* the backup that is asked about */
+	bool sound;			/* a host name, listed here first */
 	enum dns_outcome outcome;	/* of the addresses */
 	struct sockaddr_storage addr[CHECK_ADDRS_MAX];
 	size_t naddr;
+	const struct dns_query *tlsa;	/* _25._tcp.NAME; NULL: not asked */
 };
 
-struct check {
-	char domain[ADDR_DOMAIN_MAX + 1];	/* A-labels; or as given */
-	struct dns_query mx;
-	struct check_host host[CHECK_HOSTS_MAX];	/* as senders try */
-	size_t nhost;
-	struct findings found;
+struct check_server {
+	const char *name;		/* of a name server */
+	bool parent;			/* of the zone above */
+	struct sockaddr_storage addr;	/* with its port */
 };
 
 struct check_options {
@@ -47,15 +50,47 @@ struct check_options {
 	int port;		/* of the MX hosts: 25 */
 };
 
+struct check {
+	char domain[ADDR_DOMAIN_MAX + 1];	/* A-labels; or as given */
+	bool named;			/* it is a domain name */
+	struct asked *asked;		/* borrowed: many share it */
+	struct dns_query *mx;		/* NULL until it is asked, or !named */
+	const char *zone;		/* that the domain is in, or NULL */
+	char stray[24];			/* a label that nobody has */
+	struct check_host host[CHECK_HOSTS_MAX];	/* as senders try */
+	size_t nhost;
+	struct check_server server[CHECK_SERVERS_MAX];	/* of zone, parent */
+	size_t nserver;
+	struct findings found;
+};
+
 /* TEXT as written by people; what is no domain is a finding of its own. */
-void check_init(struct check *c, const char *text);
+void check_init(struct check *c, const char *text, struct asked *asked);
 void check_clear(struct check *c);
 
-/* All N together, the MX sets first, then the addresses of all hosts. */
-void check_run(struct check *c, size_t n, struct dns *d,
-    const struct check_options *o, int64_t deadline);
+/*
+ * The hosts, from the answer for the MX set, with the findings about that
+ * set; and their addresses and TLSA from the answers for those.
+ */
+void check_hosts(struct check *c, const struct check_options *o);
+void check_host_answers(struct check *c, const struct check_options *o);
 
-/* The address without its port into BUF (INET6_ADDRSTRLEN); returns BUF. */
-const char *check_addr_print(char *buf, const struct sockaddr_storage *ss);
+/* TEMPFAIL and BOGUS as findings about SUBJECT; Q may be NULL. */
+void check_failed(struct check *c, const char *subject,
+    const struct dns_query *q);
+
+/*
+ * Is the host a backup: the one asked about, or, where none is, any that is
+ * not best?  Is it a primary: better than all of these?
+ */
+bool check_is_backup(const struct check *c, const struct check_options *o,
+    size_t host);
+bool check_is_primary(const struct check *c, const struct check_options *o,
+    size_t host);
+
+/* "_25._tcp.NAME" into OUT (ADDR_DOMAIN_MAX + 1), "" if too long. */
+void check_tlsa_name(char *out, const char *name);
+/* The stray label below NAME, likewise. */
+void check_stray_name(char *out, const struct check *c, const char *name);
 
 #endif

@@ -20,10 +20,11 @@
 #include "dns.h"
 #include "resolv.h"
 
-#define SOCKETS_MAX	64
+#define SOCKETS_MAX	256
 #define HOPS_MAX	8	/* aliases followed for one question */
 #define SILENCE_MAX	3	/* tries of a mute server once another failed */
 #define RETRY_FIRST	300	/* milliseconds; doubled at each try */
+#define RETRY_DESCRIPTOR 50	/* when there was none */
 #define EDNS_TRIES	2
 #define UDP_SIZE	1232	/* no fragments: the DNS flag day of 2020 */
 #define MESSAGE_MAX	65535
@@ -75,10 +76,12 @@ struct message {
 	const unsigned char *p;
 	size_t len;
 	unsigned int rcode;
-	unsigned int nanswer;
+	unsigned int nanswer, nauthority;
 	size_t answer;		/* where the answer section begins */
-	bool aa, ra, ad;
+	bool aa, ra, ad, edns;
 	int ede;		/* RFC 8914; -1: none */
+	const unsigned char *extra;	/* its text */
+	size_t extralen;
 };
 
 static unsigned int
@@ -236,13 +239,17 @@ opt_read(struct message *m, const struct section_rr *rr)
 	const unsigned char *p = m->p + rr->rdata;
 	size_t left = rr->rdlen, len;
 
+	m->edns = true;
 	m->rcode |= (rr->ttl >> 24) << 4;
 	while (left >= 4) {
 		len = get16(p + 2);
 		if (len > left - 4)
 			return;
-		if (get16(p) == 15 && len >= 2 && m->ede == -1)
+		if (get16(p) == 15 && len >= 2 && m->ede == -1) {
 			m->ede = (int)get16(p + 4);
+			m->extra = p + 6;
+			m->extralen = len - 2;
+		}
 		p += 4 + len;
 		left -= 4 + len;
 	}
@@ -262,8 +269,9 @@ message_scan(struct message *m, size_t qlen)
 	m->rcode = m->p[3] & 0x0f;
 	m->ede = -1;
 	m->nanswer = get16(m->p + 6);
+	m->nauthority = get16(m->p + 8);
 	m->answer = pos;
-	n = m->nanswer + get16(m->p + 8) + get16(m->p + 10);
+	n = m->nanswer + m->nauthority + get16(m->p + 10);
 	for (i = 0; i < n; i++) {
 		if (!section_next(m, &pos, &rr))
 			return false;
@@ -447,22 +455,23 @@ records_free(struct dns_record *rr, size_t n)
  * Text is added to the query's.  NULL: malformed, or no memory.
  */
 static struct dns_record *
-records_read(struct dns_query *q, const struct message *m, size_t *n)
+records_read(struct dns_query *q, const struct message *m, bool referral,
+    size_t *n)
 {
 	struct dns_record *rr;
 	struct section_rr at;
 	size_t pos = m->answer, size;
-	unsigned int i;
+	unsigned int i, all = m->nanswer + (referral ? m->nauthority : 0);
 	char *text = NULL;
 	FILE *f = NULL;
 	bool ok = false;
 
 	*n = 0;
-	if ((rr = calloc((size_t)m->nanswer + 1, sizeof(*rr))) == NULL ||
+	if ((rr = calloc((size_t)all + 1, sizeof(*rr))) == NULL ||
 	    (f = open_memstream(&text, &size)) == NULL)
 		goto out;
 	fputs(q->answer, f);
-	for (i = 0; i < m->nanswer; i++) {
+	for (i = 0; i < all; i++) {
 		if (!section_next(m, &pos, &at))
 			goto out;
 		if (at.class != LDNS_RR_CLASS_IN || (at.type != DNS_CNAME &&
@@ -489,15 +498,27 @@ out:
 
 /* Results and reasons */
 
+static const struct sockaddr_storage *
+ask_server(const struct dns *d, const struct ask *a)
+{
+	return a->q->at != NULL ? a->q->at : &d->resolv.server[a->server];
+}
+
+static bool
+ask_is_tcp(const struct dns *d, const struct ask *a)
+{
+	return a->q->at != NULL ? a->q->tcp : d->resolv.tcp;
+}
+
 /* The reason in the end is that of the last server that gave one. */
 static void
 ask_why(const struct dns *d, struct ask *a, const char *reason)
 {
 	char server[RESOLV_SERVER_TEXT];
 
-	resolv_server_print(server, &d->resolv.server[a->server]);
-	snprintf(a->q->why, sizeof(a->q->why), "resolver %s: %s", server,
-	    reason);
+	resolv_server_print(server, ask_server(d, a));
+	snprintf(a->q->why, sizeof(a->q->why), "%s %s: %s",
+	    a->q->at != NULL ? "server" : "resolver", server, reason);
 }
 
 static void
@@ -569,15 +590,45 @@ records_keep(struct ask *a, struct dns_record *rr, size_t n)
 	a->q->nrr = kept;
 }
 
+/* An answer that would pass for "no data" and is not: why, or NULL. */
+static const char *
+answer_useless(const struct ask *a, const struct message *m, bool moved)
+{
+	if (a->q->at != NULL && !m->aa)
+		return "is not authoritative";
+	/* A referral, or what is beside the point. */
+	if (!m->ra && !m->aa)
+		return "does not resolve for us";
+	return m->nanswer > 0 && !moved ? "answers for another name" : NULL;
+}
+
+static enum step
+answer_empty(struct dns *d, struct ask *a, const struct message *m, bool moved)
+{
+	const char *why;
+
+	if (moved && a->q->at == NULL && m->rcode == LDNS_RCODE_NOERROR)
+		return STEP_ALIAS;
+	if ((why = answer_useless(a, m, moved)) != NULL) {
+		ask_why(d, a, why);
+		return STEP_NEXT;
+	}
+	ask_finish(a, m->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN :
+	    DNS_NODATA);
+	return STEP_DONE;
+}
+
 static enum step
 answer_read(struct dns *d, struct ask *a, const struct message *m)
 {
 	struct dns_record *rr;
 	const char *why;
 	size_t n, text = strlen(a->q->answer);
+	enum step step;
 	int hops = a->hops;
+	bool referral = a->q->at != NULL && a->q->type == DNS_NS && !m->aa;
 
-	if ((rr = records_read(a->q, m, &n)) == NULL) {
+	if ((rr = records_read(a->q, m, referral, &n)) == NULL) {
 		ask_why(d, a, "malformed record in the answer");
 		return STEP_NEXT;
 	}
@@ -589,26 +640,36 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 	}
 	a->secure = a->secure && m->ad && d->resolv.trust_ad;
 	records_keep(a, rr, n);
-	if (a->q->nrr > 0) {
+	if (a->q->nrr > 0 && (a->q->at == NULL || m->aa || referral)) {
+		a->q->referral = referral;
 		ask_finish(a, DNS_DATA);
 		return STEP_DONE;
 	}
-	free(a->q->rr);
+	records_free(a->q->rr, a->q->nrr);
 	a->q->rr = NULL;
-	if (a->hops > hops && m->rcode == LDNS_RCODE_NOERROR)
-		return STEP_ALIAS;
-	/* A referral, or what is beside the point, would pass for "no data". */
-	why = !m->ra && !m->aa ? "does not resolve for us" :
-	    m->nanswer > 0 && a->hops == hops ? "answers for another name" :
-	    NULL;
-	if (why != NULL) {
+	a->q->nrr = 0;
+	step = answer_empty(d, a, m, a->hops > hops);
+	if (step == STEP_NEXT)
 		a->q->answer[text] = '\0';
-		ask_why(d, a, why);
-		return STEP_NEXT;
-	}
-	ask_finish(a, m->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN :
-	    DNS_NODATA);
-	return STEP_DONE;
+	return step;
+}
+
+static const char *
+ede_name(int ede)
+{
+	static const char *const names[] = { "other error",
+		"unsupported DNSKEY algorithm", "unsupported DS digest",
+		"stale answer", "forged answer", "validation indeterminate",
+		"bogus", "signature expired", "signature not yet valid",
+		"DNSKEY missing", "RRSIG missing", "no zone key",
+		"NSEC missing", "cached error", "not ready", "blocked",
+		"censored", "filtered", "prohibited", "stale NXDOMAIN",
+		"not authoritative", "not supported",
+		"no reachable authority", "network error", "invalid data" };
+
+	if (ede < 0 || (size_t)ede >= sizeof(names) / sizeof(names[0]))
+		return "unknown";
+	return names[ede];
 }
 
 static bool
@@ -617,10 +678,32 @@ ede_is_dnssec(int ede)
 	return ede == 1 || ede == 2 || (ede >= 5 && ede <= 12);
 }
 
+/* "SERVFAIL, extended error 7 (signature expired)", and the server's text. */
+static void
+failure_print(char *out, size_t size, struct dns_query *q,
+    const struct message *m)
+{
+	ldns_lookup_table *name = ldns_lookup_by_id(ldns_rcodes,
+	    (int)m->rcode);
+	const char *code = name != NULL ? name->name : "unknown error";
+	size_t i;
+
+	q->extra[0] = '\0';
+	if (m->ede == -1) {
+		(void)snprintf(out, size, "%s", code);
+		return;
+	}
+	(void)snprintf(out, size, "%s, extended error %d (%s)", code, m->ede,
+	    ede_name(m->ede));
+	for (i = 0; i < m->extralen && i + 1 < sizeof(q->extra); i++)
+		q->extra[i] = m->extra[i] >= ' ' && m->extra[i] <= '~' ?
+		    (char)m->extra[i] : '?';
+	q->extra[i] = '\0';
+}
+
 static enum step
 answer_failed(struct dns *d, struct ask *a, const struct message *m)
 {
-	ldns_lookup_table *name;
 	char text[64];
 
 	if (a->edns && (m->rcode == LDNS_RCODE_FORMERR ||
@@ -628,15 +711,9 @@ answer_failed(struct dns *d, struct ask *a, const struct message *m)
 		a->edns = false;
 		return STEP_SAME;
 	}
-	name = ldns_lookup_by_id(ldns_rcodes, (int)m->rcode);
-	if (m->ede != -1)
-		snprintf(text, sizeof(text), "%s, extended error %d",
-		    name != NULL ? name->name : "unknown error", m->ede);
-	else
-		snprintf(text, sizeof(text), "%s",
-		    name != NULL ? name->name : "unknown error");
+	failure_print(text, sizeof(text), a->q, m);
 	ask_why(d, a, text);
-	if (m->rcode == LDNS_RCODE_SERVFAIL && !a->cd) {
+	if (m->rcode == LDNS_RCODE_SERVFAIL && !a->cd && a->q->at == NULL) {
 		if (ede_is_dnssec(m->ede)) {
 			ask_finish(a, DNS_BOGUS);
 			return STEP_DONE;
@@ -667,6 +744,9 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 		ask_why(d, a, "malformed answer");
 		return useless;
 	}
+	a->q->heard = true;
+	a->q->edns = a->edns && m.edns;
+	a->q->rcode = (int)m.rcode;
 	if (m.rcode != LDNS_RCODE_NOERROR && m.rcode != LDNS_RCODE_NXDOMAIN)
 		return answer_failed(d, a, &m);
 	if (a->cd) {
@@ -691,7 +771,8 @@ question_build(struct ask *a)
 	if ((name = ldns_dname_new_frm_str(a->name)) == NULL)
 		return false;
 	pkt = ldns_pkt_query_new(name, (ldns_rr_type)a->q->type,
-	    LDNS_RR_CLASS_IN, LDNS_RD | LDNS_AD | (a->cd ? LDNS_CD : 0));
+	    LDNS_RR_CLASS_IN, a->q->at != NULL ? 0 :
+	    LDNS_RD | LDNS_AD | (a->cd ? LDNS_CD : 0));
 	if (pkt == NULL) {
 		ldns_rdf_deep_free(name);
 		return false;
@@ -719,7 +800,7 @@ out:
 static bool
 ask_send(struct dns *d, struct ask *a)
 {
-	const struct sockaddr_storage *ss = &d->resolv.server[a->server];
+	const struct sockaddr_storage *ss = ask_server(d, a);
 	size_t len;
 
 	ask_close(a);
@@ -732,8 +813,10 @@ ask_send(struct dns *d, struct ask *a)
 	a->fd = socket(ss->ss_family, (a->tcp ? SOCK_STREAM : SOCK_DGRAM) |
 	    SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd == -1 && (errno == EMFILE || errno == ENFILE)) {
-		/* as good as lost on the way: others will be done soon */
+		/* Others will be done soon. */
 		ask_why(d, a, strerror(errno));
+		a->tries--;
+		a->count[a->server]--;
 		return true;
 	}
 	if (a->fd == -1 || (connect(a->fd, (const struct sockaddr *)ss,
@@ -750,6 +833,8 @@ ask_send(struct dns *d, struct ask *a)
 	a->sent = a->outlen;
 	return true;
 fail:
+	a->q->nowhere = errno == ENETUNREACH || errno == EADDRNOTAVAIL ||
+	    errno == EAFNOSUPPORT;
 	ask_why(d, a, strerror(errno));
 	return false;
 }
@@ -761,6 +846,8 @@ server_next(const struct dns *d, struct ask *a)
 	bool trouble = a->cd;
 	int i, s;
 
+	if (a->q->at != NULL)
+		return !a->failed[0];
 	for (i = 0; i < d->resolv.nserver; i++)
 		trouble = trouble || a->failed[i];
 	for (i = 1; i <= d->resolv.nserver; i++) {
@@ -783,7 +870,7 @@ ask_last_resort(struct dns *d, struct ask *a)
 {
 	int i;
 
-	if (a->cd || a->servfail == -1)
+	if (a->cd || a->servfail == -1 || a->q->at != NULL)
 		return false;
 	a->cd = true;
 	a->tries = 0;
@@ -809,17 +896,19 @@ ask_try(struct dns *d, struct ask *a)
 			return;
 		}
 	}
-	shift = a->tries > 10 ? 10 : a->tries - 1;
+	shift = a->tries > 10 ? 10 : a->tries < 1 ? 0 : a->tries - 1;
 	wait = (int64_t)RETRY_FIRST << shift;
 	if (a->tcp || wait > d->resolv.patience)
 		wait = d->resolv.patience;
+	if (a->fd == -1)
+		wait = RETRY_DESCRIPTOR;
 	a->retry = deadline_in(wait);
 }
 
 static void
 ask_next(struct dns *d, struct ask *a)
 {
-	a->tcp = d->resolv.tcp;
+	a->tcp = ask_is_tcp(d, a);
 	if (server_next(d, a) || ask_last_resort(d, a))
 		ask_try(d, a);
 	else
@@ -830,6 +919,10 @@ ask_next(struct dns *d, struct ask *a)
 static void
 ask_timeout(struct dns *d, struct ask *a)
 {
+	if (a->fd == -1) {
+		ask_try(d, a);
+		return;
+	}
 	if (a->q->why[0] == '\0')
 		ask_why(d, a, "no answer in time");
 	if (a->tries >= EDNS_TRIES)
@@ -841,14 +934,14 @@ ask_timeout(struct dns *d, struct ask *a)
 static void
 ask_restart(struct dns *d, struct ask *a)
 {
-	a->tcp = d->resolv.tcp;
+	a->tcp = ask_is_tcp(d, a);
 	a->edns = true;
 	a->cd = false;
 	a->tries = 0;
 	a->servfail = -1;
 	memset(a->count, 0, sizeof(a->count));
 	memset(a->failed, 0, sizeof(a->failed));
-	a->server = d->resolv.rotate ?
+	a->server = d->resolv.rotate && a->q->at == NULL ?
 	    (int)arc4random_uniform((uint32_t)d->resolv.nserver) : 0;
 	ask_try(d, a);
 }
@@ -933,6 +1026,15 @@ udp_ready(struct dns *d, struct ask *a)
 	return answer_take(d, a, d->buf, (size_t)n);
 }
 
+/* Time is up. */
+static void
+ask_stop(struct dns *d, struct ask *a)
+{
+	if (a->q->why[0] == '\0')
+		ask_why(d, a, "no answer in time");
+	ask_finish(a, DNS_TEMPFAIL);
+}
+
 /*
  * Waits for the first of the sockets, or for the first clock.  Only open
  * sockets are given to poll(2): it refuses more than there may be files.
@@ -948,6 +1050,8 @@ asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
 		if (ask[i].q == NULL)
 			continue;
 		deadline = deadline_min(deadline, ask[i].retry);
+		if (ask[i].q->until != 0)
+			deadline = deadline_min(deadline, ask[i].q->until);
 		if (ask[i].fd == -1)
 			continue;
 		pfd[open].fd = ask[i].fd;
@@ -962,44 +1066,33 @@ asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
 		if (pfd[i].revents != 0)
 			ask_step(d, of[i], of[i]->tcp ? tcp_ready(d, of[i]) :
 			    udp_ready(d, of[i]));
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (ask[i].q != NULL && ask[i].q->until != 0 &&
+		    deadline_left(ask[i].q->until) == 0)
+			ask_stop(d, &ask[i]);
 		if (ask[i].q != NULL && deadline_left(ask[i].retry) == 0)
 			ask_timeout(d, &ask[i]);
+	}
 }
 
 /* Fills free slots.  Returns how many are busy. */
 static size_t
-asks_fill(struct dns *d, struct ask *ask, size_t width, struct dns_query *q,
+asks_fill(struct dns *d, struct ask *ask, size_t width, struct dns_query **q,
     size_t n, size_t *next)
 {
 	size_t i, busy = 0;
 
 	for (i = 0; i < width; i++) {
 		while (ask[i].q == NULL && *next < n) {
-			if (q[*next].outcome == DNS_TEMPFAIL &&
-			    q[*next].answer != NULL)
-				ask_begin(d, &ask[i], &q[*next]);
+			if (q[*next]->outcome == DNS_TEMPFAIL &&
+			    q[*next]->answer != NULL)
+				ask_begin(d, &ask[i], q[*next]);
 			(*next)++;
 		}
 		if (ask[i].q != NULL)
 			busy++;
 	}
 	return busy;
-}
-
-/* Time is up. */
-static void
-asks_stop(struct dns *d, struct ask *ask, size_t width)
-{
-	size_t i;
-
-	for (i = 0; i < width; i++) {
-		if (ask[i].q == NULL)
-			continue;
-		if (ask[i].q->why[0] == '\0')
-			ask_why(d, &ask[i], "no answer in time");
-		ask_finish(&ask[i], DNS_TEMPFAIL);
-	}
 }
 
 static void
@@ -1010,8 +1103,9 @@ query_forget(struct dns_query *q)
 	q->rr = NULL;
 	q->nrr = 0;
 	q->answer = NULL;
-	q->secure = false;
-	q->why[0] = q->canonical[0] = '\0';
+	q->secure = q->heard = q->edns = q->referral = q->nowhere = false;
+	q->rcode = 0;
+	q->why[0] = q->extra[0] = q->canonical[0] = '\0';
 }
 
 void
@@ -1031,29 +1125,52 @@ dns_query_clear(struct dns_query *q)
 }
 
 void
-dns_lookup(struct dns *d, struct dns_query *q, size_t n, int64_t deadline)
+dns_lookup_each(struct dns *d, struct dns_query **q, size_t n,
+    int64_t deadline)
 {
 	size_t i, width = n < SOCKETS_MAX ? n : SOCKETS_MAX, next = 0;
 	const char *why = "out of memory";
 	struct ask *ask;
 
 	for (i = 0; i < n; i++) {
-		query_forget(&q[i]);
-		strlcpy(q[i].canonical, q[i].name, sizeof(q[i].canonical));
-		lower(q[i].canonical);
-		q[i].answer = strdup("");
-		q[i].outcome = is_askable(q[i].name) ? DNS_TEMPFAIL :
+		query_forget(q[i]);
+		strlcpy(q[i]->canonical, q[i]->name, sizeof(q[i]->canonical));
+		lower(q[i]->canonical);
+		q[i]->answer = strdup("");
+		q[i]->outcome = is_askable(q[i]->name) ? DNS_TEMPFAIL :
 		    DNS_NXDOMAIN;
 	}
 	if ((ask = calloc(width + 1, sizeof(*ask))) != NULL) {
 		while (deadline_left(deadline) != 0 &&
 		    asks_fill(d, ask, width, q, n, &next) > 0)
 			asks_poll(d, ask, width, deadline);
-		asks_stop(d, ask, width);
+		for (i = 0; i < width; i++)
+			if (ask[i].q != NULL)
+				ask_stop(d, &ask[i]);
 		why = "no answer in time";
 		free(ask);
 	}
 	for (i = 0; i < n; i++)
-		if (q[i].outcome == DNS_TEMPFAIL && q[i].why[0] == '\0')
-			strlcpy(q[i].why, why, sizeof(q[i].why));
+		if (q[i]->outcome == DNS_TEMPFAIL && q[i]->why[0] == '\0')
+			strlcpy(q[i]->why, why, sizeof(q[i]->why));
+}
+
+void
+dns_lookup(struct dns *d, struct dns_query *q, size_t n, int64_t deadline)
+{
+	struct dns_query **each = reallocarray(NULL, n + 1, sizeof(*each));
+	size_t i;
+
+	if (each == NULL) {
+		for (i = 0; i < n; i++) {
+			query_forget(&q[i]);
+			q[i].outcome = DNS_TEMPFAIL;
+			strlcpy(q[i].why, "out of memory", sizeof(q[i].why));
+		}
+		return;
+	}
+	for (i = 0; i < n; i++)
+		each[i] = &q[i];
+	dns_lookup_each(d, each, n, deadline);
+	free(each);
 }

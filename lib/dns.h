@@ -10,8 +10,8 @@
 #include "addr.h"
 
 /*
- * Questions to recursive resolvers over a transport of our own (DESIGN of
- * the reasons: libldns builds and parses packets, it never carries them).
+ * Questions to recursive resolvers, or to one server each, over a transport
+ * of our own: libldns builds and parses packets, it never carries them.
  * Blocks at most until the caller's deadline, however many questions.
  */
 
@@ -34,7 +34,8 @@ enum dns_outcome {
 	DNS_DATA,
 	DNS_NODATA,	/* the name exists, not with this type */
 	DNS_NXDOMAIN,
-	DNS_TEMPFAIL,	/* no usable answer in time; SERVFAIL, REFUSED */
+	DNS_TEMPFAIL,	/* no usable answer in time; SERVFAIL, REFUSED; from
+			   one server: an answer without authority */
 	DNS_BOGUS	/* the resolver says that validation failed */
 };
 
@@ -55,10 +56,20 @@ struct dns_query {
 	/* asked */
 	char name[ADDR_DOMAIN_MAX + 1];	/* A-labels, no final dot */
 	enum dns_type type;
+	const struct sockaddr_storage *at;	/* this server alone, with its
+				   port, not recursively; NULL: the resolvers */
+	bool tcp;		/* over TCP from the start */
+	int64_t until;		/* a deadline of its own; 0: the set's */
 	/* answered; free with dns_query_clear */
 	enum dns_outcome outcome;
 	bool secure;		/* AD, from a resolver that is believed */
+	bool heard;		/* the last server asked did answer, somehow */
+	bool edns;		/* and it speaks EDNS (RFC 6891) */
+	bool nowhere;		/* this machine has no way to that server */
+	bool referral;		/* rr are NS of the authority section */
+	int rcode;		/* of that answer */
 	char why[160];		/* of TEMPFAIL and BOGUS, plain text */
+	char extra[160];	/* what the server says of it (RFC 8914) */
 	char canonical[ADDR_DOMAIN_MAX + 1];	/* after CNAMEs */
 	struct dns_record *rr;	/* the type asked for, at canonical */
 	size_t nrr;
@@ -88,5 +99,8 @@ void dns_query_clear(struct dns_query *q);
  * without a question; out of memory or sockets is DNS_TEMPFAIL.
  */
 void dns_lookup(struct dns *d, struct dns_query *q, size_t n, int64_t deadline);
+/* The same for questions that do not lie side by side. */
+void dns_lookup_each(struct dns *d, struct dns_query **q, size_t n,
+    int64_t deadline);
 
 #endif

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: ISC
 # What mx-check says of good and bad MX sets, and in which form.
 . "$(dirname "$0")/../tap.sh"
-need python3
+. "$TOP/tests/names.sh"
 
-cat >"$T/zone" <<'END'
+names_serve <<'END'
 two.example MX 20 mx2.backup.test
 two.example MX 10 mx1.two.example
 mx1.two.example A 8.8.4.4
 mx1.two.example AAAA 2a00::1
-mx2.backup.test A 8.8.8.8
 cn.example CNAME two.example
 cngone.example CNAME none.example
 implicit.example A 8.8.4.4
@@ -49,17 +48,7 @@ nat.example MX 20 nat.two.example
 nat.two.example A 8.8.8.9
 xn--bcher-kva.example MX 10 mx1.two.example
 END
-python3 "$TOP/tests/peers/evildns.py" -c "$T/zone" -l "$T/log" >"$T/evil" &
-cleanup_pid $!
-until_ok 10 test -s "$T/evil"
-read -r addr port <"$T/evil"
-resolver=$addr@$port
-
-check()
-{
-	"$BIN/mx-check" -r "$resolver" "$@" >"$T/stdout" 2>"$T/stderr"
-	status=$?
-}
+resolver=127.0.0.1
 
 # The whole output, once.
 check -b mx2.backup.test two.example
@@ -67,32 +56,34 @@ is "$status" 0 "two.example: exit 0"
 is "$(cat "$T/stdout")" "two.example. 300 IN MX 20 mx2.backup.test.
 two.example. 300 IN MX 10 mx1.two.example.
 try	two.example	10	mx1.two.example	2a00::1 8.8.4.4
-try	two.example	20	mx2.backup.test	8.8.8.8
+try	two.example	20	mx2.backup.test	2a02::2 8.8.8.8
+so	two.example	mail goes to mx1.two.example; if it does not answer, to mx2.backup.test
 ok	two.example	mx-records	two.example	There are 2 MX records.
-ok	two.example	mx-address	mx1.two.example	The host has 2 addresses.
-ok	two.example	mx-address	mx2.backup.test	The host has 1 address.
-ok	two.example	backup-listed	mx2.backup.test	1 host is better than the backup." \
+ok	two.example	mx-address	mx1.two.example	The host has the addresses 2a00::1, 8.8.4.4.
+ok	two.example	mx-family	mx1.two.example	The host has IPv4 and IPv6.
+ok	two.example	mx-address	mx2.backup.test	The host has the addresses 2a02::2, 8.8.8.8.
+ok	two.example	mx-family	mx2.backup.test	The host has IPv4 and IPv6.
+ok	two.example	backup-listed	mx2.backup.test	1 host is better than the backup.
+ok	two.example	backup-apart	mx2.backup.test	It stands in another network than mx1.two.example.
+ok	two.example	backup-names	mx2.backup.test	Its name and that of mx1.two.example have different name servers.
+ok	two.example	ns-records	example	There are 2 name servers.
+ok	two.example	ns-answer	example	All name servers answer, 2 addresses.
+ok	two.example	ns-tcp	example	All answer over TCP, too.
+ok	two.example	ns-edns	example	All know EDNS.
+ok	two.example	ns-serial	example	All name servers have serial 7.
+ok	two.example	ns-mx	two.example	All name servers have the same MX set.
+ok	two.example	ns-view	two.example	The resolver has the MX set that the name servers have.
+ok	two.example	ttl	two.example	The TTL of the MX set is 300 seconds.
+ok	two.example	dnssec	two.example	Secure: the resolver has validated the MX set." \
     "two.example: answer, order, findings"
 is "$(cat "$T/stderr")" "" "nothing on standard error"
-
-# DOMAIN STATUS "LEVEL CHECK SUBJECT" ... of what is not ok
-bad()
-{
-	name=$1
-	want=$2
-	shift 2
-	check ${backup:+-b "$backup"} -q "$name"
-	is "$status" "$want" "$name: exit $want"
-	is "$(cut -f 1,3,4 <"$T/stdout" | tr '\t' ' ')" \
-	    "$(for line; do echo "$line"; done)" "$name: findings"
-	not_ok "$name: nothing else" grep -v "^[a-z]*	$name	" "$T/stdout"
-}
 
 backup=
 bad two.example 0
 bad cn.example 0
 bad implicit.example 1 "warn implicit-mx implicit.example"
-bad null.example 1 "warn null-mx null.example"
+has null.example "ok null-mx null.example"
+is "$status" 0 "null.example: exit 0"
 bad nullmix.example 2 "fail null-mx-mixed nullmix.example"
 bad cname.example 2 "fail mx-alias www.two.example"
 bad literal.example 2 "fail mx-literal 8.8.4.4"
@@ -113,12 +104,15 @@ bad none.example 2 "fail no-domain none.example"
 bad cngone.example 2 "fail no-domain cngone.example"
 like "$(cat "$T/stdout")" "alias of none.example, which does not exist" \
     "cngone.example: whose alias it is"
-bad rcode-2.example 3 "fail lookup-temp rcode-2.example"
-bad ede-6.example 2 "fail lookup-bogus ede-6.example"
+bad rcode-2.example 2 "fail lookup-temp rcode-2.example" \
+    "fail ns-lame ns1.example" "fail ns-lame ns2.example"
+bad ede-6.example 2 "fail lookup-bogus ede-6.example" \
+    "fail ns-lame ns1.example" "fail ns-lame ns2.example"
 bad nobody@two.example 2 "fail domain-name nobody@two.example"
 bad big-21.example 2 "warn mx-many big-21.example" \
     "$(for i in $(seq 0 19); do
-	echo "fail mx-address mx$i.a-rather-long-name.evil"; done)"
+	echo "fail mx-address mx$i.a-rather-long-name.evil"; done)" \
+    "fail ns-lame ns1.example" "fail ns-lame ns2.example"
 backup=MX2.backup.test.
 bad two.example 0
 bad backups.example 0
@@ -142,9 +136,9 @@ check -4 two.example
 like "$(cat "$T/stdout")" '^try	two.example	10	mx1.two.example	8.8.4.4$' \
     "-4: IPv4 alone"
 check -6 two.example
-like "$(cat "$T/stdout")" '^try	two.example	20	mx2.backup.test	-$' \
-    "-6: the other has none"
-is "$status" 2 "-6: and that is wrong"
+like "$(cat "$T/stdout")" '^try	two.example	20	mx2.backup.test	2a02::2$' \
+    "-6: IPv6 alone"
+is "$status" 0 "-6: name servers without it are not at fault"
 
 # Many domains, in the order given, with comments, by standard input.
 {
@@ -156,7 +150,7 @@ is "$status" 2 "-6: and that is wrong"
 	done
 } >"$T/list"
 : >"$T/log"
-"$BIN/mx-check" -r "$resolver" - <"$T/list" >"$T/stdout" 2>"$T/stderr"
+"$BIN/mx-check" -D -r "$resolver" - <"$T/list" >"$T/stdout" 2>"$T/stderr"
 is "$?" 2 "a list: exit status"
 {
 	echo two.example
@@ -170,6 +164,57 @@ same "$T/got" "$T/want" "a list: in the order given"
 is "$(grep -c 'mx1.two.example A ' "$T/log")" 1 \
     "a host of two domains is asked for once"
 
+# One that breaks, or stops, is not proven to be anything; the others are.
+# SIGNAL SECONDS NAME...
+hurt()
+{
+	signal=$1
+	seconds=$2
+	shift 2
+	"$BIN/mx-check" -D -J 1 -t "$seconds" -r "$resolver" "$@" \
+	    >"$T/stdout" 2>"$T/stderr" &
+	parent=$!
+	cleanup_pid "$parent"
+	until_ok 5 sh -c "ps -o pid= --ppid $parent | grep -q ."
+	kill -"$signal" $(ps -o pid= --ppid "$parent")
+	wait "$parent"
+	status=$?
+}
+line="fail unfinished silent.example"
+hurt ABRT 9 silent.example two.example
+is "$status" 3 "a child that breaks: exit 3"
+is "$(sed -n 1p "$T/stdout" | cut -f 1,3,4 | tr '\t' ' ')" "$line" \
+    "a child that breaks: says so"
+says 'ended by a signal' "and why"
+says '^try	two.example	10	mx1.two.example	' "the next is checked"
+hurt STOP 1 silent.example
+is "$(cut -f 1,3,4 <"$T/stdout" | tr '\t' ' ')" "$line" \
+    "a child that stops: says so"
+says 'out of time' "and why"
+
+# The line of a monitoring plugin.
+check -p two.example
+is "$status" 0 "-p: exit 0"
+like "$(cat "$T/stdout")" '^MX OK - two.example: [0-9]+ findings, all ok\|domains=1;;;0 ok=[0-9]+;;;0 warn=0;0;;0 fail=0;;0;0 unknown=0;0;;0 time=0\.[0-9]{3}s;;10;0$' \
+    "-p: one line"
+check -p two.example underscore.example literal.example
+is "$status" 2 "-p: the worst"
+like "$(cat "$T/stdout")" '^MX CRITICAL - literal.example and 1 more of 3 domains: mx-literal 8.8.4.4: An address .*\|domains=3;;;0 ok=[0-9]+;;;0 warn=1;0;;0 fail=1;' \
+    "-p: the finding to begin with"
+is "$(wc -l <"$T/stdout" | tr -d ' ')" 1 "-p: one line of many domains"
+check -p temp.example
+like "$(cat "$T/stdout")" '^MX UNKNOWN - temp.example: lookup-temp ' \
+    "-p: unknown"
+is "$status" 3 "-p: unknown is 3"
+check -p underscore.example
+like "$(cat "$T/stdout")" '^MX WARNING - underscore.example: mx-name ' \
+    "-p: a warning"
+
+# Help is a screen.
+ok "-h" "$BIN/mx-check" -h
+[ "$(wc -l <"$T/.out")" -le 24 ] && pass "-h fits on a screen" ||
+    fail "-h fits on a screen" "$(wc -l <"$T/.out")"
+
 # JSON.
 check -j -b mx2.backup.test two.example implicit.example escapes.example \
     none.example
@@ -179,14 +224,16 @@ o = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 assert [x["status"] for x in o] == [0, 2, 2, 2]
 assert [x["outcome"] for x in o] == ["data", "nodata", "data", "nxdomain"]
 assert list(o[0]) == ["domain", "status", "outcome", "secure", "answer",
-    "hosts", "findings"]
+    "means", "hosts", "findings"]
+assert o[0]["means"].startswith("mail goes to mx1.two.example; if ")
+assert o[3]["means"] is None
 assert o[0]["secure"] is True
 assert o[0]["answer"][1] == "two.example. 300 IN MX 10 mx1.two.example."
 assert o[0]["hosts"] == [
     {"host": "mx1.two.example", "preference": 10, "backup": False,
      "outcome": "data", "addresses": ["2a00::1", "8.8.4.4"]},
     {"host": "mx2.backup.test", "preference": 20, "backup": True,
-     "outcome": "data", "addresses": ["8.8.8.8"]}]
+     "outcome": "data", "addresses": ["2a02::2", "8.8.8.8"]}]
 assert o[0]["findings"][0] == {"level": "ok", "check": "mx-records",
     "subject": "two.example", "text": "There are 2 MX records."}
 assert o[1]["hosts"][0]["preference"] is None
@@ -197,49 +244,55 @@ END
 mkconf "self 8.8.8.9" "resolver $resolver"
 mkdomain two.example
 mkdomain .nat.example
-ok "all configured domains" "$BIN/mx-check" -C "$CONF"
-is "$("$BIN/mx-check" -C "$CONF" | awk -F'\t' '$3 == "backup-listed" {
+ok "all configured domains" "$BIN/mx-check" -D -C "$CONF"
+is "$("$BIN/mx-check" -D -C "$CONF" | awk -F'\t' '$3 == "backup-listed" {
     print $1, $2, $4 }')" "ok nat.example nat.two.example
 ok two.example mx2.backup.test" "known by address and by name"
-exits 2 "-b instead" "$BIN/mx-check" -C "$CONF" -b other.backup.test
+exits 2 "-b instead" "$BIN/mx-check" -D -C "$CONF" -b other.backup.test
 echo "nonsense" >>"$CONF/mxkeep.conf"
-exits 78 "a broken configuration" "$BIN/mx-check" -C "$CONF" two.example
-exits 78 "none where one was named" "$BIN/mx-check" -C "$T/none" two.example
+exits 78 "a broken configuration" "$BIN/mx-check" -D -C "$CONF" two.example
+exits 78 "none where one was named" "$BIN/mx-check" -D -C "$T/none" two.example
 
 # Usage.
 if [ -e /etc/mxkeep/mxkeep.conf ]; then
 	skip "no domain" "this machine has a configuration"
 else
-	exits 64 "no domain" "$BIN/mx-check"
+	exits 64 "no domain" "$BIN/mx-check" -D
 fi
-exits 64 "a resolver by name" "$BIN/mx-check" -r localhost two.example
-exits 64 "no time" "$BIN/mx-check" -t 0 two.example
-exits 64 "-p is to come" "$BIN/mx-check" -p two.example
-exits 64 "-b without a name" "$BIN/mx-check" -b 'a b' two.example
-ok "-D and -v" "$BIN/mx-check" -Dv -r "$resolver" two.example
-like "$(cat "$T/.out")" '^mx-check: 1 domain looked up in [0-9]+ ms$' \
-    "-v says how long it took"
-exits 3 "a full disk is noticed" sh -c "'$BIN/mx-check' -r '$resolver' \
+exits 64 "a resolver by name" "$BIN/mx-check" -D -r localhost two.example
+exits 64 "no time" "$BIN/mx-check" -D -t 0 two.example
+exits 64 "-b without a name" "$BIN/mx-check" -D -b 'a b' two.example
+exits 3 "a full disk is noticed" sh -c "'$BIN/mx-check' -D -r '$resolver' \
     two.example >/dev/full"
 
-# On a terminal the columns stand below each other.
+# For eyes: aligned, folded, faults first, what is ok only counted.
+# ARG...: on a terminal of 80 columns
+eyes()
+{
+	script -qec "stty cols 80; exec $BIN/mx-check -D -r $resolver $*" \
+	    /dev/null </dev/null 2>&1 | tr -d '\r' >"$T/tty"
+}
 if command -v script >/dev/null; then
-	script -qec "$BIN/mx-check -r $resolver two.example" /dev/null \
-	    </dev/null 2>&1 | tr -d '\r' >"$T/tty"
+	TERM=vt100 eyes two.example
 	like "$(cat "$T/tty")" \
 	    '^try  two.example             10 mx1.two.example ' "aligned"
 	unlike "$(cat "$T/tty")" '	' "no tabs"
+	like "$(cat "$T/tty")" 'ok.*[0-9]+ other findings \(-v shows them\)' \
+	    "what is ok is counted"
+	TERM=vt100 eyes -v two.example
+	like "$(cat "$T/tty")" 'mx-address: mx1.two.example' "-v shows it"
+	TERM=vt100 NO_COLOR=1 eyes two.example twin.example literal.example
+	unlike "$(cat "$T/tty")" "$(printf '\033')" "NO_COLOR"
+	is "$(grep -c '.\{81\}' "$T/tty")" 0 "no line is too long"
+	like "$(tail -n 3 "$T/tty")" \
+	    '^CRITICAL +[1-9] +0 +0 +[0-9]+  literal.example
+OK +1 other domain$' "a table of what is not well"
+	TERM=dumb eyes literal.example
+	unlike "$(cat "$T/tty")" "$(printf '\033')" "a dumb terminal"
+	TERM=vt100 eyes literal.example
+	like "$(cat "$T/tty")" "^$(printf '\033')\[31mfail" "colours"
 else
-	skip "aligned" "no script(1)"
+	skip "on a terminal" "no script(1)"
 fi
-
-# Names of checks: the manual's and the program's.
-sed -n 's/^	\[CHECK_[A-Z_]*\] = { "\(.*\)",.*/\1/p' "$TOP/lib/finding.c" |
-    sort >"$T/program"
-sed -n '/^\.Ss Checks/,/^\.Sh/s/^\.It Cm //p' "$TOP/man/mx-check.1" |
-    sort >"$T/manual"
-same "$T/program" "$T/manual" "the manual lists every check"
-[ "$(wc -l <"$T/program")" -ge 20 ] && pass "of which there are many" ||
-    fail "of which there are many"
 
 done_testing

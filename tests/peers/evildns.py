@@ -2,17 +2,31 @@
 # SPDX-License-Identifier: ISC
 """A name server that misbehaves on demand, for tests on loopback.
 
-evildns.py [-a ADDR] [-p PORT] [-c FILE] [-l LOG]
+evildns.py [-a ADDR ...] [-p PORT] [-c FILE] [-l LOG]
 
-Prints "ADDR PORT" when it listens on UDP and TCP (PORT 0: any free one).
+Prints "ADDR PORT" when it listens on UDP and TCP (PORT 0: any free one; with
+several addresses a PORT must be given).
 What it does is chosen by the first label of the name asked for:
 
   MODE[-ARG].anything.evil
 
-A name with no mode of its own is served from FILE, lines "name type data"
-(types A AAAA MX CNAME PTR TXT TLSA; "@rcode" as type gives that response
-code).
-Every question is a line "transport name type flags" in LOG.
+Names in FILE, and those with no mode, are served from it: lines "name [ttl]
+type data"; with "ADDR>" before them only at that address, where they replace
+the others of that name.  "*.x" is a wildcard.  SOA data is the serial; that of TLSA, DS
+and DNSKEY hexadecimal.  Instead of a type:
+
+  @N		the response code N
+  @silent	no answer
+  @notcp	none over TCP
+  @noedns	no EDNS
+  @lame		a referral
+  @noad		no AD bit
+  @slow-MS	an answer after that time
+
+and after it, in the data, a type to which it is limited.
+
+A question without RD is answered with authority.  Every question is a line
+"transport name type flags" in LOG.
 """
 import argparse
 import os
@@ -23,11 +37,12 @@ import sys
 import threading
 import time
 
-TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28,
-         "TLSA": 52}
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15,
+         "TXT": 16, "AAAA": 28, "DS": 43, "DNSKEY": 48, "TLSA": 52}
 NAMES = {v: k for k, v in TYPES.items()}
 IN, CH = 1, 3
-QR, TC, AD, RA, RD = 0x8000, 0x0200, 0x0020, 0x0080, 0x0100
+QR, AA, TC, AD, RA, RD = 0x8000, 0x0400, 0x0200, 0x0020, 0x0080, 0x0100
+OPT = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
 
 
 def wire_name(name):
@@ -48,10 +63,13 @@ def rdata(kind, text):
     if kind == "MX":
         pref, host = text.split(None, 1)
         return struct.pack("!H", int(pref)) + wire_name(host)
-    if kind == "TLSA":
+    if kind in ("TLSA", "DS", "DNSKEY"):
         return bytes.fromhex(text)
     if kind == "TXT":
         return bytes([len(text)]) + text.encode("latin-1")
+    if kind == "SOA":
+        return wire_name("ns.invalid") + wire_name("root.invalid") + \
+            struct.pack("!IIIII", int(text), 3600, 900, 604800, 300)
     return wire_name(text)
 
 
@@ -62,8 +80,9 @@ def rr(owner, rtype, data, cls=IN, ttl=300):
 
 
 class Question:
-    def __init__(self, packet):
+    def __init__(self, packet, sock):
         self.packet = packet
+        self.server = sock.getsockname()[0]
         self.id, self.flags, qd = struct.unpack("!HHH", packet[:6])
         pos, labels = 12, []
         while packet[pos]:
@@ -112,33 +131,81 @@ class Server:
         self.zone = {}
         self.log = open(opts.log, "a", buffering=1) if opts.log else None
         for line in open(opts.conf) if opts.conf else ():
-            if line.strip() and not line.startswith("#"):
-                name, kind, data = (line.split(None, 2) + [""])[:3]
-                self.zone.setdefault(name.lower().rstrip("."), []).append(
-                    (kind, data.strip()))
+            if not line.strip() or line.startswith("#"):
+                continue
+            where = None
+            first, rest = line.split(None, 1)
+            if first.endswith(">"):
+                where, line = first[:-1], rest
+            name, kind, data = (line.split(None, 2) + [""])[:3]
+            ttl = 300
+            if kind.isdigit():
+                ttl = int(kind)
+                kind, data = (data.split(None, 1) + [""])[:2]
+            self.zone.setdefault((where, name.lower().rstrip(".")),
+                                 []).append((kind, data.strip(), ttl))
+        self.between = set()
+        for _, name in self.zone:
+            while "." in name:
+                name = name.split(".", 1)[1]
+                self.between.add(name)
         self.other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.other.bind((opts.address, 0))
+        self.other.bind((opts.address[0], 0))
         self.seen = {}
 
-    def from_zone(self, q):
-        entries = self.zone.get(q.name)
-        if entries is None:
-            return q.reply([], rcode=3)
+    def entries(self, q):
+        """Those of the name at the address asked, or of its wildcard."""
+        name = q.name
+        found = self.exact(q, name)
+        while found is None and "." in name:
+            name = name.split(".", 1)[1]
+            found = self.exact(q, "*." + name)
+            if found is None and self.exact(q, name) is not None:
+                return None     # the closest encloser, without wildcard
+        return found
+
+    def exact(self, q, name):
+        for where in (q.server, None):
+            if (where, name) in self.zone:
+                return self.zone[where, name]
+        # between names that exist
+        return [] if name in self.between else None
+
+    def from_zone(self, q, tcp):
+        entries = self.entries(q)
+        flags = QR | RD | RA | AD if q.flags & RD else QR | AA
+        edns, wait, found = q.edns, 0, set()
+        for kind, data, _ in entries or ():
+            if kind.startswith("@") and data in ("", "-", NAMES.get(q.type)):
+                found.add(kind)
+        for kind in found:
+            if kind[1:].isdigit():
+                return [q.reply([], rcode=int(kind[1:]), flags=flags)]
+            if kind.startswith("@slow-"):
+                wait = int(kind[6:]) / 1000
+        if "@silent" in found or tcp and "@notcp" in found:
+            return [("close",)]
+        if "@lame" in found:
+            return [q.reply([], flags=QR)]
+        if "@noad" in found:
+            flags &= ~AD
+        edns = edns and "@noedns" not in found
+        more = {"extra": OPT, "nextra": 1} if edns else {}
         answers = []
-        for kind, data in entries:
-            if kind.startswith("@"):
-                return q.reply([], rcode=int(kind[1:]))
-            if TYPES[kind] == q.type or kind == "CNAME":
-                answers.append(rr(q.name, TYPES[kind], rdata(kind, data)))
-        return q.reply(answers)
+        for kind, data, ttl in entries or ():
+            if kind == "CNAME" or TYPES.get(kind) == q.type:
+                answers.append(rr(q.name, TYPES[kind], rdata(kind, data),
+                                  ttl=ttl))
+        return [("sleep", wait), q.reply(
+            answers, flags=flags, rcode=3 if entries is None else 0, **more)]
 
     def answer(self, q, tcp):
         """A list of what to send: bytes, ("other", bytes), ("sleep", s),
         ("drip", bytes), ("close",)."""
         mode, _, arg = q.name.split(".")[0].partition("-")
         known = getattr(self, "mode_" + mode, None)
-        if known is None:
-            return [self.from_zone(q)]
+        if known is None or self.entries(q) is not None:
+            return self.from_zone(q, tcp)
         return known(q, arg, tcp)
 
     # wrong in one point only: each must be ignored
@@ -321,17 +388,19 @@ class Server:
             b"\x05\x1b[2Jx\x04evil\0", b"\x07a\tb\nc\"d\x04evil\0",
             b"\x07esc.dot\x04evil\0")])]
 
-    def serve(self, udp, listener):
+    def serve(self, pairs):
+        udps = [udp for udp, _ in pairs]
         while True:
-            ready, _, _ = select.select([udp, listener], [], [])
-            if udp in ready:
-                packet, peer = udp.recvfrom(65535)
-                threading.Thread(target=self.one_udp, daemon=True,
-                                 args=(udp, packet, peer)).start()
-            if listener in ready:
-                conn, _ = listener.accept()
-                threading.Thread(target=self.one_tcp, daemon=True,
-                                 args=(conn,)).start()
+            ready, _, _ = select.select([s for p in pairs for s in p], [], [])
+            for s in ready:
+                if s in udps:
+                    packet, peer = s.recvfrom(65535)
+                    threading.Thread(target=self.one_udp, daemon=True,
+                                     args=(s, packet, peer)).start()
+                else:
+                    conn, _ = s.accept()
+                    threading.Thread(target=self.one_tcp, daemon=True,
+                                     args=(conn,)).start()
 
     def note(self, q, transport):
         if self.log:
@@ -339,10 +408,14 @@ class Server:
                 transport, q.name, NAMES.get(q.type, q.type), q.flags))
 
     def one_udp(self, udp, packet, peer):
-        q = Question(packet)
+        q = Question(packet, udp)
         self.note(q, "udp")
         for part in self.answer(q, False):
-            if isinstance(part, tuple):
+            if part == ("close",):
+                return
+            if isinstance(part, tuple) and part[0] == "sleep":
+                time.sleep(part[1])
+            elif isinstance(part, tuple):
                 self.other.sendto(part[1], peer)
             else:
                 udp.sendto(part, peer)
@@ -354,11 +427,14 @@ class Server:
                 return
             packet = conn.recv(struct.unpack("!H", size)[0],
                                socket.MSG_WAITALL)
-            q = Question(packet)
+            q = Question(packet, conn)
             self.note(q, "tcp")
             for part in self.answer(q, True):
                 if part == ("close",):
                     return
+                if isinstance(part, tuple) and part[0] == "sleep":
+                    time.sleep(part[1])
+                    continue
                 drip = isinstance(part, tuple)
                 data = part[1] if drip else part
                 data = struct.pack("!H", len(data)) + data
@@ -378,32 +454,36 @@ class Server:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("-a", dest="address", default="127.0.0.1")
+    parser.add_argument("-a", dest="address", action="append")
     parser.add_argument("-p", dest="port", type=int, default=0)
     parser.add_argument("-c", dest="conf")
     parser.add_argument("-l", dest="log")
     opts = parser.parse_args()
+    opts.address = opts.address or ["127.0.0.1"]
+    pairs = [listen(address, opts.port) for address in opts.address]
+    print(*pairs[0][0].getsockname()[:2], flush=True)
+    Server(opts).serve(pairs)
+
+
+def listen(address, wanted):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(20):
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind((opts.address, opts.port))
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        udp.bind((address, wanted))
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
         port = udp.getsockname()[1]
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((opts.address, port))
-            break
+            listener.bind((address, port))
         except OSError:
             udp.close()
             listener.close()
-    else:
-        sys.exit("no port free for both UDP and TCP")
-    listener.listen(64)
-    print(opts.address, port, flush=True)
-    Server(opts).serve(udp, listener)
+            continue
+        listener.listen(256)
+        return udp, listener
+    sys.exit("no port free for both UDP and TCP")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        os._exit(0)
+    main()

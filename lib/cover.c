@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/types.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cover.h"
+#include "sts.h"
+
+#define AGE_SHORT	604800		/* a week: RFC 8461 3.2 */
+#define TXT_MAX		2048
+
+/* PREFIX.domain into OUT (ADDR_DOMAIN_MAX + 1), "" if too long. */
+static void
+below(char *out, const char *prefix, const char *domain)
+{
+	int n = snprintf(out, ADDR_DOMAIN_MAX + 1, "%s.%s", prefix, domain);
+
+	if (n < 0 || n > ADDR_DOMAIN_MAX)
+		out[0] = '\0';
+}
+
+void
+cover_want_domain(struct check *c)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+
+	below(name, "_mta-sts", c->domain);
+	asked_want(c->asked, name, DNS_TXT);
+	below(name, "_smtp._tls", c->domain);
+	asked_want(c->asked, name, DNS_TXT);
+}
+
+void
+cover_want_hosts(struct check *c)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++)
+		if (c->host[i].sound) {
+			check_tlsa_name(name, c->host[i].name);
+			asked_want(c->asked, name, DNS_TLSA);
+		}
+}
+
+/* DNSSEC, as the resolver has it */
+
+static void
+judge_dnssec(struct check *c)
+{
+	const char *zone = c->zone != NULL ? c->zone : c->domain;
+	bool ds = asked_data(c->asked, zone, DNS_DS) != NULL;
+
+	if (c->mx->outcome != DNS_DATA && c->mx->outcome != DNS_NODATA)
+		return;
+	if (c->mx->secure)
+		finding_add(&c->found, CHECK_OK, CHECK_DNSSEC, c->domain,
+		    "Secure: the resolver has validated the MX set.");
+	else if (!ds)
+		finding_add(&c->found, CHECK_OK, CHECK_DNSSEC, c->domain,
+		    "Insecure: the zone is not signed (no DS record in the "
+		    "parent zone), so DANE is not to be had.");
+	else
+		finding_add(&c->found, CHECK_WARN, CHECK_DNSSEC, c->domain,
+		    "The zone is signed, but the resolver does not validate "
+		    "or is not believed: use one on this machine, or -S.");
+}
+
+/* TLSA */
+
+bool
+cover_is_usable(const struct dns_record *rr)
+{
+	if (rr->datalen < 4 || rr->data[0] < 2 || rr->data[0] > 3 ||
+	    rr->data[1] > 1)
+		return false;
+	switch (rr->data[2]) {
+	case 0:
+		return true;
+	case 1:
+		return rr->datalen == 3 + 32;
+	case 2:
+		return rr->datalen == 3 + 64;
+	default:
+		return false;
+	}
+}
+
+static bool
+has_usable(const struct check_host *h)
+{
+	size_t i;
+
+	for (i = 0; h->tlsa != NULL && i < h->tlsa->nrr; i++)
+		if (cover_is_usable(&h->tlsa->rr[i]))
+			return true;
+	return false;
+}
+
+/* One with TLSA records among the better hosts. */
+static const struct check_host *
+tlsa_primary(const struct check *c, const struct check_options *o)
+{
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++)
+		if (check_is_primary(c, o, i) && has_usable(&c->host[i]))
+			return &c->host[i];
+	return NULL;
+}
+
+static void
+judge_tlsa_host(struct check *c, size_t host, const struct check_options *o)
+{
+	const struct check_host *h = &c->host[host];
+	const struct check_host *primary = tlsa_primary(c, o);
+
+	if (h->tlsa == NULL)
+		return;
+	check_failed(c, h->name, h->tlsa);
+	if (h->tlsa->nrr > 0 && !has_usable(h))
+		finding_add(&c->found, CHECK_WARN, CHECK_TLSA_COVER, h->name,
+		    "None of its TLSA records can be used for mail (RFC "
+		    "7672): publish one that begins with 3 1 1.");
+	else if (h->tlsa->nrr > 0 && c->mx->secure && !h->tlsa->secure)
+		finding_add(&c->found, CHECK_WARN, CHECK_TLSA_COVER, h->name,
+		    "Its TLSA record is in a zone that is not signed, so "
+		    "nobody heeds it: sign that zone.");
+	else if (h->tlsa->nrr > 0)
+		finding_add(&c->found, CHECK_OK, CHECK_TLSA_COVER, h->name,
+		    "The host has a TLSA record.");
+	else if (primary != NULL && check_is_backup(c, o, host) &&
+	    (h->tlsa->outcome == DNS_NODATA ||
+	    h->tlsa->outcome == DNS_NXDOMAIN))
+		finding_add(&c->found, CHECK_WARN, CHECK_TLSA_COVER, h->name,
+		    "The backup has no TLSA record, and the primary %s has: "
+		    "who can keep the primary away gets the mail unguarded. "
+		    "Publish one (-s prints it).", primary->name);
+}
+
+/* TXT records */
+
+/*
+ * How many of the TXT records at NAME are of the kind; the text of the last
+ * in TXT.
+ */
+static size_t
+records_count(const struct dns_query *q, bool (*is)(const char *), char *txt)
+{
+	char one[TXT_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; q != NULL && i < q->nrr; i++)
+		if (sts_txt(one, sizeof(one), q->rr[i].data,
+		    q->rr[i].datalen) && is(one)) {
+			(void)strlcpy(txt, one, TXT_MAX);
+			n++;
+		}
+	return n;
+}
+
+static void
+judge_reports(struct check *c)
+{
+	char name[ADDR_DOMAIN_MAX + 1], txt[TXT_MAX];
+	const struct dns_query *q;
+	const char *why;
+	size_t n;
+
+	below(name, "_smtp._tls", c->domain);
+	if ((q = asked_find(c->asked, name, DNS_TXT)) == NULL)
+		return;
+	check_failed(c, name, q);
+	if ((n = records_count(q, sts_is_report, txt)) == 0)
+		return;
+	if (n > 1)
+		finding_add(&c->found, CHECK_WARN, CHECK_TLSRPT, name,
+		    "There are %zu TLS-RPT records, which counts as none: "
+		    "leave one.", n);
+	else if (!sts_report_parse(txt, &why))
+		finding_add(&c->found, CHECK_WARN, CHECK_TLSRPT, name,
+		    "The TLS-RPT record is not in order (%s): write "
+		    "\"v=TLSRPTv1; rua=mailto:...\".", why);
+	else
+		finding_add(&c->found, CHECK_OK, CHECK_TLSRPT, name,
+		    "The TLS-RPT record is in order.");
+}
+
+/* True if senders with MTA-STS will ask for the policy. */
+static bool
+judge_sts_record(struct check *c)
+{
+	char name[ADDR_DOMAIN_MAX + 1], txt[TXT_MAX];
+	const struct dns_query *q;
+	const char *why;
+	size_t n;
+
+	below(name, "_mta-sts", c->domain);
+	if ((q = asked_find(c->asked, name, DNS_TXT)) == NULL)
+		return false;
+	check_failed(c, name, q);
+	if ((n = records_count(q, sts_is_record, txt)) == 0)
+		return false;
+	if (n > 1)
+		finding_add(&c->found, CHECK_WARN, CHECK_STS_RECORD, name,
+		    "There are %zu MTA-STS records, which counts as none: "
+		    "leave one.", n);
+	else if (!sts_record_parse(txt, &why))
+		finding_add(&c->found, CHECK_WARN, CHECK_STS_RECORD, name,
+		    "The MTA-STS record is not in order (%s), which counts "
+		    "as none: write \"v=STSv1; id=20260101;\".", why);
+	else {
+		finding_add(&c->found, CHECK_OK, CHECK_STS_RECORD, name,
+		    "The MTA-STS record is in order.");
+		return true;
+	}
+	return false;
+}
+
+/* The policy */
+
+static void
+judge_uncovered(struct check *c, size_t host, enum sts_mode mode,
+    const struct check_options *o)
+{
+	const char *name = c->host[host].name;
+	const char *who = check_is_backup(c, o, host) ? "backup" : "host";
+
+	if (mode == STS_ENFORCE)
+		finding_add(&c->found, CHECK_FAIL, CHECK_STS_COVER, name,
+		    "The MTA-STS policy does not cover this %s: senders that "
+		    "heed it will never deliver to it. Add \"mx: %s\" to the "
+		    "policy, and change the id of the TXT record.", who,
+		    name);
+	else
+		finding_add(&c->found, CHECK_WARN, CHECK_STS_COVER, name,
+		    "The MTA-STS policy, in testing, does not cover this %s: "
+		    "add \"mx: %s\" to it before it says enforce.", who,
+		    name);
+}
+
+/* An mx line of the policy that no host answers to. */
+static void
+judge_lines(struct check *c, const struct sts_policy *p)
+{
+	struct sts_policy one = { .nmx = 1 };
+	size_t i, h;
+
+	for (i = 0; i < p->nmx; i++) {
+		(void)strlcpy(one.mx[0], p->mx[i], sizeof(one.mx[0]));
+		for (h = 0; h < c->nhost; h++)
+			if (sts_covers(&one, c->host[h].name))
+				break;
+		if (h == c->nhost)
+			finding_add(&c->found, CHECK_WARN, CHECK_STS_POLICY,
+			    p->mx[i], "The policy's line \"mx: %s\" names "
+			    "none of the MX hosts: misspelt, or left over?",
+			    p->mx[i]);
+	}
+}
+
+static void
+judge_policy(struct check *c, const struct check_options *o, bool record)
+{
+	struct sts_policy p;
+	const char *why;
+	size_t i;
+
+	if (!sts_policy_parse(&p, o->policy, &why)) {
+		finding_add(&c->found, CHECK_FAIL, CHECK_STS_POLICY,
+		    c->domain, "The MTA-STS policy is not in order: %s.",
+		    why);
+		return;
+	}
+	finding_add(&c->found, CHECK_OK, CHECK_STS_POLICY, c->domain,
+	    "The MTA-STS policy is in order, its mode is %s, and it is "
+	    "remembered for %lld days.", sts_mode_name(p.mode),
+	    (long long)p.max_age / 86400);
+	if (!record)
+		finding_add(&c->found, CHECK_WARN, CHECK_STS_RECORD,
+		    c->domain, "There is a policy, but no sound TXT record "
+		    "at _mta-sts, so nobody asks for it: add "
+		    "\"v=STSv1; id=20260101;\".");
+	if (p.mode == STS_NONE)
+		return;
+	if (p.max_age < AGE_SHORT)
+		finding_add(&c->found, CHECK_WARN, CHECK_STS_POLICY,
+		    c->domain, "The policy is remembered for %lld seconds "
+		    "only: raise max_age to some weeks.",
+		    (long long)p.max_age);
+	for (i = 0; i < c->nhost; i++)
+		if (!sts_covers(&p, c->host[i].name))
+			judge_uncovered(c, i, p.mode, o);
+		else if (check_is_backup(c, o, i))
+			finding_add(&c->found, CHECK_OK, CHECK_STS_COVER,
+			    c->host[i].name,
+			    "The MTA-STS policy covers the backup.");
+	judge_lines(c, &p);
+}
+
+void
+cover_judge(struct check *c, const struct check_options *o)
+{
+	bool record;
+	size_t i;
+
+	if (c->mx == NULL || c->nhost == 0)
+		return;
+	judge_dnssec(c);
+	for (i = 0; i < c->nhost; i++)
+		judge_tlsa_host(c, i, o);
+	record = judge_sts_record(c);
+	if (o->policy != NULL)
+		judge_policy(c, o, record);
+	else if (record)
+		finding_add(&c->found, CHECK_OK, CHECK_STS_POLICY, c->domain,
+		    "The MTA-STS policy was not looked at: give it by -P.");
+	judge_reports(c);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MX_COVER_H
+#define MX_COVER_H
+
+#include "check.h"
+
+/*
+ * What protects the way to the MX hosts, and whether it covers the backup:
+ * DNSSEC as the resolver says, TLSA records (RFC 7672), MTA-STS (RFC 8461)
+ * with the policy that was given, TLS reports (RFC 8460).
+ */
+
+/* The records of the domain: round one. */
+void cover_want_domain(struct check *c);
+/* Those of the hosts: round two. */
+void cover_want_hosts(struct check *c);
+
+void cover_judge(struct check *c, const struct check_options *o);
+
+/*
+ * Can a sender with DANE use this TLSA record: of usage 2 or 3, a selector
+ * and a matching type that exist, and a digest of the right length?
+ */
+bool cover_is_usable(const struct dns_record *rr);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/types.h>
+
+#include "authority.h"
+#include "cover.h"
+#include "deadline.h"
+#include "examine.h"
+#include "legal.h"
+#include "place.h"
+
+/* A server that is asked directly has this long, in milliseconds. */
+#define DIRECT_MAX	3000
+
+/*
+ * Only the MX set may take all the time there is; a name server that does
+ * not answer some other question must not keep the rest from being asked.
+ */
+static int64_t
+share(int64_t deadline, int parts, int of)
+{
+	int64_t now = deadline_now();
+
+	return deadline <= now ? deadline : now + (deadline - now) * parts /
+	    of;
+}
+
+static void
+round_one(struct check *c)
+{
+	asked_must(c->asked, c->domain, DNS_MX);
+	authority_want_zone(c);
+	legal_want_domain(c);
+	cover_want_domain(c);
+}
+
+static void
+round_two(struct check *c, const struct check_options *o)
+{
+	check_hosts(c, o);
+	legal_names(c);
+	authority_want_servers(c, o);
+	legal_want_hosts(c, o);
+	cover_want_hosts(c);
+	place_want_zones(c);
+}
+
+static void
+round_three(struct check *c, const struct check_options *o)
+{
+	check_host_answers(c, o);
+	authority_want_answers(c, o);
+	place_want_servers(c, o);
+}
+
+static void
+judge(struct check *c, const struct check_options *o)
+{
+	legal_judge(c, o);
+	place_judge(c, o);
+	authority_judge(c, o);
+	cover_judge(c, o);
+	if (c->asked->failed)
+		c->found.failed = true;
+}
+
+void
+examine(struct check *c, size_t n, struct asked *asked, struct dns *d,
+    const struct check_options *o, int64_t deadline)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (c[i].named)
+			round_one(&c[i]);
+	asked_run(asked, d, share(deadline, 1, 2), deadline);
+	for (i = 0; i < n; i++)
+		if (c[i].named)
+			round_two(&c[i], o);
+	asked_run(asked, d, share(deadline, 2, 3), deadline);
+	for (i = 0; i < n; i++)
+		if (c[i].named)
+			round_three(&c[i], o);
+	asked_run(asked, d, deadline_min(deadline, deadline_in(DIRECT_MAX)),
+	    deadline);
+	for (i = 0; i < n; i++)
+		if (c[i].named)
+			judge(&c[i], o);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/types.h>
+
+#include <netinet/in.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ipaddr.h"
+#include "place.h"
+
+#define SERVERS_MAX 16		/* name servers of one zone */
+
+void
+place_want_zones(struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++)
+		if (c->host[i].sound)
+			asked_want_zone(c->asked, c->host[i].name);
+}
+
+void
+place_want_servers(struct check *c, const struct check_options *o)
+{
+	const struct dns_query *ns;
+	const char *zone;
+	size_t i, k;
+
+	for (i = 0; i < c->nhost; i++) {
+		zone = asked_zone(c->asked, c->host[i].name);
+		if (!c->host[i].sound || zone == NULL)
+			continue;
+		ns = asked_data(c->asked, zone, DNS_NS);
+		for (k = 0; k < ns->nrr && k < SERVERS_MAX; k++) {
+			if (o->v4)
+				asked_want(c->asked, ns->rr[k].host, DNS_A);
+			if (o->v6)
+				asked_want(c->asked, ns->rr[k].host,
+				    DNS_AAAA);
+		}
+	}
+}
+
+/* Order */
+
+static void
+print_names(FILE *f, const struct check *c, int preference)
+{
+	size_t i, n = 0, all = 0;
+
+	for (i = 0; i < c->nhost; i++)
+		if (c->host[i].preference == preference)
+			all++;
+	for (i = 0; i < c->nhost; i++) {
+		if (c->host[i].preference != preference)
+			continue;
+		n++;
+		fprintf(f, "%s%s", n == 1 ? "" : n == all ? " or " : ", ",
+		    c->host[i].name);
+	}
+}
+
+void
+place_print(FILE *f, const struct check *c)
+{
+	int preference = 0;
+	size_t i, tried = 0, steps = 0;
+
+	for (i = 0; i < c->nhost; i++, tried++) {
+		if (i > 0 && c->host[i].preference == preference)
+			continue;
+		preference = c->host[i].preference;
+		if (steps++ == 0)
+			fputs("mail goes to ", f);
+		else
+			fprintf(f, "; if %s, to ", tried == 1 ?
+			    "it does not answer" : tried == 2 ?
+			    "neither answers" : "none of these answers");
+		print_names(f, c, preference);
+	}
+}
+
+struct rank {			/* of the others, beside the backup */
+	size_t better, equal, worse;
+	int own;		/* -2: not listed */
+	const char *name, *best;
+};
+
+static void
+rank_find(struct rank *r, const struct check *c)
+{
+	size_t i;
+
+	r->own = -2;
+	r->best = c->host[0].name;
+	for (i = c->nhost; i-- > 0; )
+		if (c->host[i].ours) {
+			r->own = c->host[i].preference;
+			r->name = c->host[i].name;
+		}
+	for (i = 0; i < c->nhost; i++) {
+		if (c->host[i].ours)
+			continue;
+		if (c->host[i].preference < r->own)
+			r->better++;
+		else if (c->host[i].preference == r->own)
+			r->equal++;
+		else
+			r->worse++;
+	}
+}
+
+static void
+judge_rank(struct check *c, const struct check_options *o)
+{
+	struct rank r = { .name = o->us->hostname };
+
+	rank_find(&r, c);
+	if (r.own == -2)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED,
+		    r.name, "The backup is not among the MX hosts and gets no "
+		    "mail: add an MX record for it with a number greater "
+		    "than %d, that of %s.", c->host[0].preference, r.best);
+	else if (r.better > 0)
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_LISTED, r.name,
+		    r.better == 1 ? "%zu host is better than the backup." :
+		    "%zu hosts are better than the backup.", r.better);
+	else if (r.equal > 0)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_EQUAL, r.name,
+		    "The backup has the best number (%d) together with "
+		    "others, so it gets a part of all mail and may hand it "
+		    "to nobody: give it a greater one.", r.own);
+	else if (r.worse > 0)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_BEST, r.name,
+		    "The backup has the best number (%d), so it gets all "
+		    "mail and may hand it to nobody: give it a greater one "
+		    "than the primary.", r.own);
+	else
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_ALONE, r.name,
+		    "The backup is the only MX host, and may hand its mail "
+		    "to nobody: add the primary, with a number lower than "
+		    "%d.", r.own);
+}
+
+/* Where nobody said who the backup is. */
+static void
+judge_order(struct check *c)
+{
+	const struct check_host *last = &c->host[c->nhost - 1];
+	size_t i, levels = 1;
+
+	for (i = 1; i < c->nhost; i++)
+		if (c->host[i].preference != c->host[i - 1].preference)
+			levels++;
+	if (levels == 1)
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_ORDER,
+		    c->domain, "There is no backup: no host has a greater "
+		    "number than another.");
+	else
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_ORDER,
+		    last->name, "The last of %zu steps that senders take.",
+		    levels);
+}
+
+/* Of two backups the one to be tried first should be better connected. */
+static void
+judge_backups(struct check *c)
+{
+	size_t i, before = 0, beside = 0, after = 0;
+	const struct check_host *own = NULL;
+
+	for (i = c->nhost; i-- > 0; )
+		if (c->host[i].ours)
+			own = &c->host[i];
+	if (own == NULL)
+		return;
+	for (i = 0; i < c->nhost; i++) {
+		const struct check_host *h = &c->host[i];
+
+		if (h->ours || h->preference == c->host[0].preference)
+			continue;
+		if (h->preference < own->preference)
+			before++;
+		else if (h->preference == own->preference)
+			beside++;
+		else
+			after++;
+	}
+	if (before + beside + after > 0)
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_ORDER,
+		    own->name, "Of other backups %zu come before, %zu beside "
+		    "and %zu after it.", before, beside, after);
+}
+
+/* A host that mail can be handed to. */
+static void
+judge_primary(struct check *c, const struct check_options *o)
+{
+	const char *name = NULL;
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++) {
+		if (!check_is_primary(c, o, i))
+			continue;
+		name = c->host[i].name;
+		if (c->host[i].naddr > 0 ||
+		    c->host[i].outcome == DNS_TEMPFAIL ||
+		    c->host[i].outcome == DNS_BOGUS)
+			return;
+	}
+	if (name != NULL)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_PRIMARY, name,
+		    "No host that is better than the backup has an address, "
+		    "so it can hand its mail to nobody: mend their records.");
+}
+
+/* Apart */
+
+static bool
+addrs_meet(const struct check_host *a, const struct check_host *b,
+    bool (*meet)(const struct sockaddr_storage *,
+    const struct sockaddr_storage *), const struct sockaddr_storage **where)
+{
+	size_t i, k;
+
+	for (i = 0; i < a->naddr; i++)
+		for (k = 0; k < b->naddr; k++)
+			if (meet(&a->addr[i], &b->addr[k])) {
+				*where = &a->addr[i];
+				return true;
+			}
+	return false;
+}
+
+static void
+judge_network(struct check *c, const struct check_host *backup,
+    const struct check_host *primary)
+{
+	const struct sockaddr_storage *at;
+	char text[INET6_ADDRSTRLEN];
+
+	if (backup->naddr == 0 || primary->naddr == 0)
+		return;
+	if (addrs_meet(backup, primary, ipaddr_same, &at) && !backup->ours)
+		return;		/* legal_judge has said so */
+	if (addrs_meet(backup, primary, ipaddr_same, &at))
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_APART,
+		    backup->name, "The backup has the address %s of the "
+		    "primary %s, so it is no backup: use another machine.",
+		    ipaddr_print(text, at), primary->name);
+	else if (addrs_meet(backup, primary, ipaddr_near, &at))
+		finding_add(&c->found, CHECK_WARN, CHECK_BACKUP_APART,
+		    backup->name, "The backup stands in the network (%s) of "
+		    "the primary %s and may fail with it: better elsewhere.",
+		    at->ss_family == AF_INET ? "IPv4 /24" : "IPv6 /48",
+		    primary->name);
+	else
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_APART,
+		    backup->name, "It stands in another network than %s.",
+		    primary->name);
+}
+
+/* Do all known addresses of the zone's name servers meet the predicate? */
+struct servers {
+	const struct sockaddr_storage *addr[4 * SERVERS_MAX];
+	size_t n;
+};
+
+static void
+servers_find(struct servers *s, const struct check *c, const char *zone)
+{
+	static const enum dns_type types[] = { DNS_A, DNS_AAAA };
+	const struct dns_query *ns = asked_data(c->asked, zone, DNS_NS), *q;
+	size_t i, k, t;
+
+	s->n = 0;
+	for (i = 0; ns != NULL && i < ns->nrr; i++)
+		for (t = 0; t < 2; t++) {
+			q = asked_data(c->asked, ns->rr[i].host, types[t]);
+			for (k = 0; q != NULL && k < q->nrr &&
+			    s->n < 4 * SERVERS_MAX; k++)
+				s->addr[s->n++] = &q->rr[k].addr;
+		}
+}
+
+static bool
+all_near_host(const struct servers *s, const struct check_host *h)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->n; i++) {
+		for (k = 0; k < h->naddr; k++)
+			if (ipaddr_near(s->addr[i], &h->addr[k]))
+				break;
+		if (k == h->naddr)
+			return false;
+	}
+	return s->n > 0;
+}
+
+/* Of each family there is one network only. */
+static bool
+all_near_each_other(const struct servers *s)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->n; i++)
+		for (k = 0; k < i; k++)
+			if (s->addr[i]->ss_family == s->addr[k]->ss_family &&
+			    !ipaddr_near(s->addr[i], s->addr[k]))
+				return false;
+	return s->n > 0;
+}
+
+/* The name SUBJECT, in ZONE, is found only while the primary's site is up. */
+static bool
+judge_zone(struct check *c, const char *subject, const char *zone,
+    const struct check_host *primary)
+{
+	struct servers s;
+
+	servers_find(&s, c, zone);
+	if (!all_near_host(&s, primary))
+		return false;
+	finding_add(&c->found, CHECK_WARN, CHECK_BACKUP_NAMES, subject,
+	    "All name servers of %s stand in the network of the primary %s; "
+	    "when that fails nobody finds the backup: add a name server "
+	    "elsewhere.", zone, primary->name);
+	return true;
+}
+
+static bool
+same_servers(const struct check *c, const char *zone, const char *other)
+{
+	const struct dns_query *a = asked_data(c->asked, zone, DNS_NS);
+	const struct dns_query *b = asked_data(c->asked, other, DNS_NS);
+	size_t i, k;
+
+	if (a->nrr != b->nrr)
+		return false;
+	for (i = 0; i < a->nrr; i++) {
+		for (k = 0; k < b->nrr; k++)
+			if (strcmp(a->rr[i].host, b->rr[k].host) == 0)
+				break;
+		if (k == b->nrr)
+			return false;
+	}
+	return true;
+}
+
+static void
+judge_names(struct check *c, const struct check_host *backup,
+    const struct check_host *primary)
+{
+	const char *zone = asked_zone(c->asked, backup->name);
+	const char *other = asked_zone(c->asked, primary->name);
+	struct servers s;
+	bool bad = false;
+
+	if (zone == NULL || other == NULL || c->zone == NULL)
+		return;
+	bad = judge_zone(c, c->domain, c->zone, primary);
+	if (strcmp(zone, c->zone) != 0)
+		bad = judge_zone(c, backup->name, zone, primary) || bad;
+	if (bad)
+		return;
+	servers_find(&s, c, zone);
+	if (!same_servers(c, zone, other))
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_NAMES,
+		    backup->name, "Its name and that of %s have different "
+		    "name servers.", primary->name);
+	else if (all_near_each_other(&s))
+		finding_add(&c->found, CHECK_WARN, CHECK_BACKUP_NAMES,
+		    backup->name, "Its name and that of %s have the same "
+		    "name servers, all in one network, and are lost "
+		    "together: add a name server elsewhere.", primary->name);
+	else
+		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_NAMES,
+		    backup->name, "Its name and that of %s have the same "
+		    "name servers, in more than one network.", primary->name);
+}
+
+void
+place_judge(struct check *c, const struct check_options *o)
+{
+	const struct check_host *best = NULL;
+	size_t i;
+
+	if (c->nhost == 0)
+		return;
+	if (o->us != NULL)
+		judge_rank(c, o);
+	else
+		judge_order(c);
+	judge_backups(c);
+	if (o->us != NULL)
+		judge_primary(c, o);
+	for (i = 0; i < c->nhost && best == NULL; i++)
+		if (check_is_primary(c, o, i) && c->host[i].sound)
+			best = &c->host[i];
+	for (i = 0; best != NULL && i < c->nhost; i++)
+		if (check_is_backup(c, o, i) && c->host[i].sound) {
+			judge_network(c, &c->host[i], best);
+			judge_names(c, &c->host[i], best);
+		}
+}
