@@ -12,8 +12,8 @@ What it does is chosen by the first label of the name asked for:
 
 Names in FILE, and those with no mode, are served from it: lines "name [ttl]
 type data"; with "ADDR>" before them only at that address, where they replace
-the others of that name.  "*.x" is a wildcard.  SOA data is the serial; that of TLSA, DS
-and DNSKEY hexadecimal.  Instead of a type:
+the others of that name.  "*.x" is a wildcard.  SOA data is the serial; that of
+TLSA, DS and DNSKEY hexadecimal.  Instead of a type:
 
   @N		the response code N
   @silent	no answer
@@ -486,4 +486,7 @@ def listen(address, wanted):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        os._exit(0)
