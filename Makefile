@@ -30,7 +30,7 @@ FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage
 FLOOR3 =	crowd peer resolv dns asked route hosts tls confine tls_client \
 		hook dane turn
-FLOOR4 =	listener incoming learn policy etrn master smtp_server \
+FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn \
 		notice event tls_policy link doubt settle way carry deliver \
 		finding check legal place authority cover examine verdict \

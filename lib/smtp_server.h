@@ -11,7 +11,7 @@
 
 /*
  * An SMTP receiver (RFC 5321) that takes mail for configured domains into
- * the spool.  The catalogue of its replies stands on top of smtp_server.c.
+ * the spool.  The catalogue of its replies is in serve.h.
  */
 
 struct smtp_server_args {

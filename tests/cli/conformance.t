@@ -6,7 +6,8 @@
 need openssl
 
 man=$TOP/man/mx-receive.8
-source=$TOP/lib/smtp_server.c
+source=$T/source
+(cd "$TOP/lib" && cat serve.h smtp_server.c start.c text.c) >"$source"
 
 # Prints the tests that a table names and that are not there: TABLE
 missing_tests()
