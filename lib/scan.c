@@ -204,10 +204,9 @@ out:
 	return result;
 }
 
-/* Puts NAME into *F, where its strings will stay. */
-static bool
-keep_found(struct scan_found *f, const char *domain, enum spool_folder folder,
-    const char *name)
+bool
+scan_found_set(struct scan_found *f, const char *domain,
+    enum spool_folder folder, const char *name)
 {
 	f->entry.folder = folder;
 	return strlcpy(f->domain, domain, sizeof(f->domain)) <
@@ -233,7 +232,8 @@ scan_find_quickly(struct spool *sp, const char *domain, const char *id,
 		    !spool_path(path, domain, forms[i].folder, name))
 			continue;
 		if (fstatat(sp->mail, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			return keep_found(f, domain, forms[i].folder, name);
+			return scan_found_set(f, domain, forms[i].folder,
+			    name);
 	}
 	return false;
 }
@@ -251,7 +251,7 @@ scan_find_in(struct spool *sp, const char *domain, const char *id,
 	while ((got = scan_next(scan, &e)) == 1)
 		if (msgid_matches(e.id, id))
 			break;
-	if (got == 1 && !keep_found(f, domain, e.folder, e.name))
+	if (got == 1 && !scan_found_set(f, domain, e.folder, e.name))
 		got = 0;
 	scan_close(scan);
 	return got;

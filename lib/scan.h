@@ -2,6 +2,7 @@
 #ifndef MX_SCAN_H
 #define MX_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "msgid.h"
@@ -52,6 +53,10 @@ struct scan_found {
 	char name[SPOOL_NAME_SIZE];
 	char id[MSGID_MAX + 1];
 };
+
+/* What the file NAME of that folder is; false if it is no message. */
+bool scan_found_set(struct scan_found *f, const char *domain,
+    enum spool_folder folder, const char *name);
 
 /*
  * Finds a queued message by its id or base: 1 and *F, 0 when there is none,
