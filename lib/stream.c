@@ -3,7 +3,6 @@
 
 #include <sys/socket.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -87,18 +86,16 @@ static bool
 keeps_time(struct stream_fds *fds, int left)
 {
 	struct timeval tv;
-	int flags, ms = left == -1 || left > 80000 ? 60000 : left - left / 4;
+	int ms = left == -1 || left > 80000 ? 60000 : left - left / 4;
 
 	if (fds->timer == -1)
 		return false;
 	if (fds->timer > 0 && (left == -1 || fds->timer <= left))
 		return true;
-	flags = fds->timer == 0 ? fcntl(fds->in, F_GETFL) : 0;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = ms % 1000 * 1000;
-	fds->timer = flags == -1 || (flags & O_NONBLOCK) != 0 ||
-	    setsockopt(fds->in, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ==
-	    -1 ? -1 : ms;
+	fds->timer = setsockopt(fds->in, SOL_SOCKET, SO_RCVTIMEO, &tv,
+	    sizeof(tv)) == -1 ? -1 : ms;
 	return fds->timer != -1;
 }
 
@@ -118,6 +115,10 @@ fd_read(void *arg, void *buf, size_t len, int64_t deadline)
 		n = read(fds->in, buf, len);
 		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
 			return n;
+		/* Its time is up, or it does not block at all. */
+		if (errno == EAGAIN &&
+		    wait_for(fds->in, POLLIN, deadline) == -1)
+			return -1;
 	}
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -387,6 +388,7 @@ check_socket(bool blocks)
 	struct stream *s;
 	int pair[2], type = SOCK_STREAM | (blocks ? 0 : SOCK_NONBLOCK);
 	int64_t began, took;
+	clock_t used = clock();
 	char *line;
 	size_t len;
 
@@ -404,6 +406,7 @@ check_socket(bool blocks)
 		took = deadline_now() - began;
 		ok(took >= ms - 5 && took < ms + 1000, "last as long");
 	}
+	ok(clock() - used < CLOCKS_PER_SEC / 5, "and are slept through");
 	if (write(pair[1], "hi\r\n", 4) != 4)
 		abort();
 	stream_deadline(s, DEADLINE_NEVER);
