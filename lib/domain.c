@@ -86,6 +86,7 @@ static const struct field {
 	TEXT("why", why),
 	TEXT("route", route),
 	TEXT("tls", tls),
+	TEXT("best-tls", best_tls),
 	TEXT("ehlo", ehlo),
 	TEXT("detour", detour),
 #undef TEXT

@@ -46,6 +46,7 @@ struct domain {
 	char route[512];	/* the server: "name [addr]:port" */
 	time_t good;		/* when it did; 0: not known */
 	char tls[128];		/* what came of TLS with it; "" not known */
+	char best_tls[512];	/* the best that came of it: tls_is_less() */
 	char ehlo[512];		/* what it offered: keywords, ';' between */
 	char host[DOMAIN_HOSTS_MAX][DOMAIN_HOST_MAX];	/* all that the DNS
 				   named then; "" ends the list */

@@ -151,6 +151,11 @@ connect_to(struct link *l, const struct route_addr *a,
 		result = smtp_client_open(&l->client, options, sa, a->len,
 		    error);
 	}
+	if ((result == SMTP_CLIENT_TLS_FAILED ||
+	    result == SMTP_CLIENT_TLS_NONE) && l->bare_peer[0] == '\0') {
+		memcpy(l->bare_peer, l->peer, sizeof(l->bare_peer));
+		(void)strlcpy(l->bare_why, error, sizeof(l->bare_why));
+	}
 	if (result != SMTP_CLIENT_OK)
 		return result;
 	tls_print(l->tls_text, smtp_client_tls(l->client));
@@ -252,7 +257,7 @@ link_open(struct link *l)
 	bool nobody_else = true;
 	size_t i;
 
-	l->error[0] = '\0';
+	l->error[0] = l->bare_peer[0] = l->bare_why[0] = '\0';
 	l->carried = 0;
 	l->busy = l->refused = false;
 	l->unable = !l->fallback;

@@ -42,6 +42,13 @@ struct link {
 	size_t carried;		/* messages over this connection: see carry.h */
 	char error[LINK_ERROR_MAX];	/* why there is none, or was lost */
 
+	/*
+	 * The first server that the last link_open() found without the TLS
+	 * that is wanted, and why; "" if none.
+	 */
+	char bare_peer[LINK_PEER_MAX];
+	char bare_why[LINK_ERROR_MAX];
+
 	/* What the last link_open() that failed has found. */
 	bool ourselves;		/* each that answered was us */
 	bool busy;		/* one that answered in this run refused us */

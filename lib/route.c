@@ -563,3 +563,13 @@ route_find(struct route *r, struct dns *dns, const struct conf *c,
 	dns_query_clear(&mx);
 	search_free(&s);
 }
+
+bool
+route_look_up(struct route *r, struct dns *dns, int64_t deadline)
+{
+	struct search s = { .r = r, .dns = dns, .deadline = deadline };
+	bool good = hosts_lookup(&s);
+
+	search_free(&s);
+	return good;
+}

@@ -76,6 +76,12 @@ struct route {
 void route_find(struct route *r, struct dns *dns, const struct conf *c,
     const struct settings *s, const char *domain, int64_t deadline);
 
+/*
+ * Asks for the addresses of R's hosts anew, and fills what is said of them
+ * but not R's list of addresses.  False: out of memory.
+ */
+bool route_look_up(struct route *r, struct dns *dns, int64_t deadline);
+
 /* True if ADDR (port ignored) is one of the conf's "self" addresses. */
 bool route_is_self_addr(const struct conf *c, const struct sockaddr *addr);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BEST_AGE	(30 * 86400)	/* seconds */
+
 static void
 forget(struct tls_policy *p)
 {
@@ -23,16 +25,19 @@ forget(struct tls_policy *p)
 }
 
 void
-tls_policy_route(struct tls_policy *p, const struct route *r,
+tls_policy_route(struct tls_policy *p, struct route *r,
     const char *remembered, int64_t deadline)
 {
 	forget(p);
 	p->route = r;
-	/* A DNS that fails cannot say that DANE has been given up. */
 	p->dane_only = remembered != NULL &&
 	    strstr(remembered, " dane-") != NULL;
-	if (p->settings->tls == CONF_TLS_DANE)
-		p->dane = dane_of_route(r, p->dns, deadline);
+	if (p->settings->tls != CONF_TLS_DANE)
+		return;
+	/* Its names came out of a secure DNS then. */
+	if (p->dane_only)
+		r->secure = route_look_up(r, p->dns, deadline);
+	p->dane = dane_of_route(r, p->dns, deadline);
 }
 
 void
@@ -173,13 +178,59 @@ tls_print(char *text, const struct tls *t)
 		    tls_auth_name(tls_authenticated(t)));
 }
 
-enum tls_worth
-tls_worth(const char *text)
+enum worth { NOTHING, ENCRYPTED, AUTHENTICATED };
+
+static enum worth
+worth(const char *text)
 {
 	const char *how = strrchr(text, ' ');
 
 	if (strncmp(text, "TLSv", 4) != 0 || how == NULL)
-		return TLS_WORTH_NONE;
-	return strcmp(how, " none") == 0 ? TLS_WORTH_ENCRYPTED :
-	    TLS_WORTH_AUTHENTICATED;
+		return NOTHING;
+	return strcmp(how, " none") == 0 ? ENCRYPTED : AUTHENTICATED;
+}
+
+/* "SECONDS HOST TEXT": where the text begins; NULL for what is no such. */
+static const char *
+best_parse(const char *best, const char *host, bool *same, time_t now)
+{
+	long long when;
+	const char *p;
+	int at = -1;
+
+	if (sscanf(best, "%lld %n", &when, &at) != 1 || at == -1 ||
+	    when > now || now - when > BEST_AGE)
+		return NULL;
+	if ((p = strchr(best + at, ' ')) == NULL)
+		return NULL;
+	*same = strlen(host) == (size_t)(p - best) - (size_t)at &&
+	    strncmp(best + at, host, strlen(host)) == 0;
+	return p + 1;
+}
+
+bool
+tls_is_less(char *best, const char *peer, const char *text,
+    enum conf_tls policy, time_t now)
+{
+	char host[ADDR_DOMAIN_MAX + 1], text_now[TLS_BEST_MAX];
+	const char *was;
+	enum worth before = NOTHING;
+	bool same = true;
+
+	if (strlcpy(host, peer, sizeof(host)) >= sizeof(host))
+		host[sizeof(host) - 1] = '\0';
+	host[strcspn(host, " ")] = '\0';
+	if ((was = best_parse(best, host, &same, now)) != NULL)
+		before = worth(was);
+	if (policy == CONF_TLS_MAY && before == AUTHENTICATED && same)
+		before = ENCRYPTED;
+	if (worth(text) < before)
+		return same;
+	if (worth(text) == before && !same)
+		return false;
+	(void)snprintf(text_now, sizeof(text_now), "%lld %s %.120s",
+	    (long long)now, host, text);
+	(void)strlcpy(best, worth(text) == NOTHING ? "" : text_now,
+	    TLS_BEST_MAX);
+	return false;
 }

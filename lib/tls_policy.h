@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "conf.h"
 #include "dane.h"
@@ -29,7 +30,7 @@ struct tls_policy {
 	/* private */
 	struct tls_client *own;
 	const struct route *route;
-	bool dane_only;
+	bool dane_only;		/* what is not known by DANE is left alone */
 	struct dane_host *dane;	/* one for each host of the route; or NULL */
 	bool broken[ROUTE_ADDRS_MAX];
 	struct tls_session *session[ROUTE_ADDRS_MAX];
@@ -38,10 +39,12 @@ struct tls_policy {
 
 /*
  * For R, which is borrowed until the next call.  REMEMBERED is NULL for a
- * route out of the DNS, else what tls_print() said of it when it worked.
- * Asks for TLSA records where the policy wants them, until DEADLINE at most.
+ * route out of the DNS, else what tls_print() said of it when it worked: one
+ * that was known by DANE has to be known by it again, for a DNS that fails
+ * cannot say that DANE has been given up.  Asks for TLSA records where the
+ * policy wants them, until DEADLINE at most.
  */
-void tls_policy_route(struct tls_policy *p, const struct route *r,
+void tls_policy_route(struct tls_policy *p, struct route *r,
     const char *remembered, int64_t deadline);
 void tls_policy_clear(struct tls_policy *p);
 
@@ -75,14 +78,13 @@ void tls_policy_keep(struct tls_policy *p, size_t addr, struct tls *t);
 void tls_print(char *text, const struct tls *t);
 
 /*
- * How much a text of tls_print is worth: TLS_WORTH_NONE also for "" and for
- * what makes no sense.
+ * Has the server PEER ("name [address]:port") given more to us than TEXT, of
+ * tls_print(), in the last 30 days?  BEST remembers that of one server, the
+ * best there was, between calls; "" knows of none.  What a POLICY that has
+ * been relaxed no longer asks for is not missed.
  */
-enum tls_worth {
-	TLS_WORTH_NONE,
-	TLS_WORTH_ENCRYPTED,
-	TLS_WORTH_AUTHENTICATED
-};
-enum tls_worth tls_worth(const char *text);
+#define TLS_BEST_MAX 512
+bool tls_is_less(char *best, const char *peer, const char *text,
+    enum conf_tls policy, time_t now);
 
 #endif

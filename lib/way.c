@@ -295,13 +295,39 @@ is_never(struct way *w)
 	    (int)sizeof(w->never);
 }
 
+static void
+tell_less(struct way *w, const char *peer, const char *what)
+{
+	log_warnx("less TLS domain=%s host=\"%s\" now=\"%s\" before=\"%s\"",
+	    w->domain, peer, what, w->state.best_tls);
+	event_note(w->event, EVENT_DOWNGRADE, peer, what);
+}
+
+/* A server that has given more than it does now is worth a word. */
+static void
+compare_tls(struct way *w)
+{
+	const struct link *l = w->link;
+	enum conf_tls policy = w->settings->tls;
+	time_t now = time(NULL);
+
+	if (l->bare_peer[0] != '\0' && tls_is_less(w->state.best_tls,
+	    l->bare_peer, "none", policy, now))
+		tell_less(w, l->bare_peer, l->bare_why);
+	if (l->client != NULL && tls_is_less(w->state.best_tls, l->peer,
+	    l->tls_text, policy, now))
+		tell_less(w, l->peer, l->tls_text);
+}
+
 /* By the route that the link has.  WHY: the DNS has none; "" it has. */
 static enum way_found
 try_route(struct way *w, const char *why)
 {
 	struct domain *d = &w->state;
+	bool open = link_open(w->link);
 
-	if (!link_open(w->link))
+	compare_tls(w);
+	if (!open)
 		return WAY_NONE;
 	remember(w);
 	if (*why != '\0') {

@@ -163,4 +163,53 @@ is "$(grep '^tls' "$T/primary/pin-once.log" | cut -d ' ' -f 3 | tr '\n' ' ')" \
 is "$(grep '^tls' "$T/primary/pin-once12.log" | cut -d ' ' -f 3 |
     tr '\n' ' ')" "new resumed " "in TLS 1.2, too"
 
+### What is remembered
+
+state()
+{
+	sed -n "s/^$2 //p" "$SPOOL/state/$1.test/state"
+}
+like "$(state pin-good tls)" '^TLSv1.3 [A-Z0-9_]+ pin$' "the state has it"
+is "$(state may-none tls)" none "and that there was none"
+like "$(state may-good best-tls)" '^[0-9]+ mx.test TLSv1.3 .* none$' \
+    "and the best there was"
+like "$(cat "$T/log")" \
+    'delivered id=.* domain=pin-good.test .* tls="TLSv1.3 [A-Z0-9_]* pin" ' \
+    "the log says how the server was known"
+like "$(cat "$T/log")" 'delivered id=.* domain=may-none.test .* tls="none" ' \
+    "or that it was in clear text"
+is "$(grep -c 'less TLS' "$T/log")" 0 "nobody has less than before"
+
+# The same host, and now it offers nothing.
+cat >"$T/hook" <<END
+#!/bin/sh
+echo "\$MX_EVENT \$MX_DOMAIN \$MX_REASON" >>"$T/events"
+END
+chmod 755 "$T/hook"
+mkdomain may-good.test "route mx.test:$(cat "$T/primary/may-none.port")" \
+    "hook $T/hook"
+mkdomain pin-good.test "route mx.test:$(cat "$T/primary/pin-none.port")" \
+    "tls pin sha256:$pin" "hook $T/hook"
+mkdomain verify-good.test "route mx.test:$(cat "$T/primary/may-self.port")" \
+    "tls may" "hook $T/hook"
+add may-good
+add pin-good
+add verify-good
+"$BIN/mx-flush" -v -C "$CONF" may-good.test pin-good.test verify-good.test \
+    2>"$T/log"
+like "$(cat "$T/log")" \
+    'less TLS domain=may-good.test .* now="none" before="[0-9]* mx.test TLSv1' \
+    "TLS before, and clear text now: the log warns"
+like "$(cat "$T/log")" \
+    'less TLS domain=pin-good.test .* now="STARTTLS is not offered" before=' \
+    "a pinned key before, and now nothing"
+like "$(grep "^tls-downgrade may-good" "$T/events")" 'none$' \
+    "the operator hears of it"
+like "$(grep "^tls-downgrade pin-good" "$T/events")" 'STARTTLS is not' \
+    "of both"
+is "$(grep -c verify-good "$T/events" | tr -d ' ')" 0 \
+    "but not of what was wanted"
+is "$(grep -c '^mail clear' "$T/primary/may-none.log")" 2 "one mail has left"
+is "$(grep -c '^mail' "$T/primary/pin-none.log")" 0 "the other waits"
+
 done_testing
