@@ -24,6 +24,8 @@
 
 /* Longer than any session may last, so what is swept is dead. */
 #define SWEEP_AGE	(36 * 3600)
+/* Copies of mail that was lost unheard. */
+#define WITHHELD_KEEP	(7 * 86400)
 /* Two runs further apart than this make the clock suspect. */
 #define CLOCK_FORWARD	(7 * 86400)
 #define CLOCK_BACK	3600
@@ -76,7 +78,7 @@ expire_message(struct run *r, const struct settings *s,
 	log_info("expired id=%s domain=%s report=%s", m->entry.id, m->domain,
 	    told == DSN_SENT ? "yes" : "no");
 	r->expired++;
-	return keep ? message_move(r->spool, m, SPOOL_EXPIRED) :
+	return keep || told == DSN_WITHHELD ? message_move(r->spool, m, SPOOL_EXPIRED) :
 	    message_remove(r->spool, m);
 }
 
@@ -118,6 +120,14 @@ visit_message(struct run *r, const struct settings *s, const char *domain,
 	message_close(&m);
 }
 
+/* What nobody was told of is kept for a while even where nothing else is. */
+static int64_t
+copy_life(const struct settings *s, const struct scan_entry *e)
+{
+	return s->keep == 0 && e->folder == SPOOL_EXPIRED ? WITHHELD_KEEP :
+	    s->keep;
+}
+
 /* Copies kept after delivery or failure have served their time. */
 static void
 drop_copies(struct run *r, const struct settings *s, const char *domain)
@@ -138,7 +148,7 @@ drop_copies(struct run *r, const struct settings *s, const char *domain)
 		    &why) != MESSAGE_OPENED)
 			continue;
 		age = r->now - message_changed(&m);
-		if (age > s->keep) {
+		if (age > copy_life(s, &e[i])) {
 			tell(r, e[i].id, "a copy kept long enough");
 			if (!r->dry && message_remove(r->spool, &m) == -1)
 				warn("%s", e[i].id);

@@ -19,6 +19,7 @@
 #include "header.h"
 #include "log.h"
 #include "plain.h"
+#include "ration.h"
 #include "row.h"
 #include "draft.h"
 #include "ledger.h"
@@ -937,9 +938,12 @@ stat_domain(struct queue *q, const char *domain)
 	struct scan_entry e;
 	int64_t n = 0, bytes = 0;
 	time_t oldest = 0, first = 0, t;
+	struct ration ration;
 	int got;
 
 	stat_notify(q, domain);
+	if (ration_load(q->spool, domain, q->now, &ration) == -1)
+		warn("%s: reports", domain);
 	scan = scan_open(q->spool, domain, SCAN_QUEUED);
 	if (scan == NULL)
 		err(1, "%s", domain);
@@ -969,6 +973,8 @@ stat_domain(struct queue *q, const char *domain)
 	row_maybe(r, "expires", first != 0 ? when(first) : NULL, 20);
 	if (r->style == ROW_COLUMNS)
 		row_maybe(r, "error", k->domain.error, 0);
+	else
+		row_int(r, "withheld", ration.withheld, 0);
 	row_end(r);
 }
 

@@ -10,6 +10,7 @@
 #include "breaker.h"
 #include "carry.h"
 #include "deadline.h"
+#include "delay.h"
 #include "domain.h"
 #include "event.h"
 #include "learn.h"
@@ -324,6 +325,18 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->event.domain = domain;
 }
 
+/* What came of it, to the domain's operator and to senders. */
+static void
+tell_people(struct flush *f)
+{
+	if (f->way.event == NULL)
+		return;
+	f->event.delivered = f->settle.count.delivered;
+	event_tell(&f->event);
+	delay_warn(f->args->conf, &f->settings, f->args->spool, f->domain,
+	    time(NULL));
+}
+
 int
 deliver_domain(const struct deliver_args *args, const char *domain,
     struct deliver_count *count)
@@ -353,9 +366,7 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	}
 	result = flush_domain(f);
 	link_clear(&f->link);
-	f->event.delivered = f->settle.count.delivered;
-	if (f->way.event != NULL)
-		event_tell(&f->event);
+	tell_people(f);
 	waiting = is_waiting(args, domain);
 	count->waiting = waiting != 0;
 out:

@@ -15,7 +15,13 @@
 #include "ledger.h"
 #include "log.h"
 #include "plain.h"
+#include "ration.h"
 #include "report.h"
+
+/* Seconds without any change that a report waits for other recipients. */
+#define REPORT_WAIT	(4 * 3600)
+/* Instead of a plan: nobody is to be told. */
+#define WITHHELD	"withheld"
 
 struct task {
 	const struct conf *conf;
@@ -28,7 +34,7 @@ struct task {
 	char *original;
 	size_t original_len;
 	enum report_action *action;
-	time_t now;
+	time_t now, expires;
 };
 
 /* Does the recipient's NOTIFY say WORD, or, without one, is it DEFAULT? */
@@ -69,12 +75,14 @@ action_of(const struct task *t, size_t i)
 	switch (t->m->envelope.rcpt[i].status) {
 	case RCPT_PENDING:
 		return t->reason == DSN_EXPIRED ? REPORT_EXPIRED :
+		    t->reason == DSN_DELAYED ? REPORT_DELAYED :
 		    REPORT_NOTHING;
 	case RCPT_FAILED:
-		return t->reason == DSN_RELAYED ? REPORT_NOTHING :
-		    REPORT_REFUSED;
+		return t->reason == DSN_RELAYED || t->reason == DSN_DELAYED ?
+		    REPORT_NOTHING : REPORT_REFUSED;
 	case RCPT_RELAYED:
-		return REPORT_RELAYED;
+		return t->reason == DSN_DELAYED ? REPORT_NOTHING :
+		    REPORT_RELAYED;
 	case RCPT_DELIVERED:
 	case RCPT_REPORTED:
 		break;
@@ -96,6 +104,10 @@ told_of(const struct task *t, size_t i)
 	case REPORT_REFUSED:
 	case REPORT_EXPIRED:
 		wanted = !r->unverified && is_notify(r, "FAILURE", true);
+		break;
+	case REPORT_DELAYED:
+		wanted = *t->m->envelope.sender != '\0' && !r->unverified &&
+		    is_notify(r, "DELAY", true);
 		break;
 	case REPORT_RELAYED:
 		wanted = dsn_wants_relayed(&t->m->envelope, i);
@@ -143,7 +155,7 @@ compose(const struct task *t, size_t *len, const char **params)
 {
 	struct report r = {
 		.conf = t->conf, .envelope = &t->m->envelope, .id = t->base,
-		.now = t->now, .remote = t->remote, .action = t->action,
+		.now = t->now, .expires = t->expires, .remote = t->remote, .action = t->action,
 		.replies = t->replies, .original = t->original,
 		.original_len = t->original_len,
 		.complete = (int64_t)t->original_len == t->m->size
@@ -152,12 +164,9 @@ compose(const struct task *t, size_t *len, const char **params)
 	return report_print(&r, len, params);
 }
 
-/*
- * Into the spool, under the sender's domain, but where nobody sends it: what
- * is still there after a crash has never been on its way.
- */
+/* Into FOLDER of the sender's domain. */
 static int
-commit(const struct task *t, const char *domain)
+commit(const struct task *t, const char *domain, enum spool_folder folder)
 {
 	struct envelope e, *list = &e;
 	struct draft *d = NULL;
@@ -178,7 +187,7 @@ commit(const struct task *t, const char *domain)
 	}
 	if ((d = draft_begin(t->spool, &list, 1, t->base, "")) == NULL)
 		goto out;
-	draft_set_folder(d, SPOOL_HELD);
+	draft_set_folder(d, folder);
 	if (draft_write(d, text, len) == -1 || draft_commit(d) == -1)
 		goto out;
 	log_info("reported id=%s as=%s to=<%s>", t->m->entry.id,
@@ -212,7 +221,7 @@ find_remote(struct task *t)
  * The plan is "BASE INDEX": it holds as long as recipient INDEX has not been
  * told, and is done with afterwards.  A crash may leave either.
  */
-enum plan { PLAN_NONE, PLAN_OPEN, PLAN_DONE };
+enum plan { PLAN_NONE, PLAN_OPEN, PLAN_DONE, PLAN_WITHHELD };
 
 static enum plan
 read_plan(struct task *t)
@@ -220,8 +229,13 @@ read_plan(struct task *t)
 	char plan[MSGID_MAX + 1], *index;
 	unsigned long i;
 
-	if (message_planned(t->spool, t->m, plan) == -1 ||
-	    (index = strchr(plan, ' ')) == NULL)
+	if (message_planned(t->spool, t->m, plan) == -1)
+		return PLAN_NONE;
+	if (strcmp(plan, WITHHELD) == 0) {
+		t->m->remembered = true;
+		return PLAN_WITHHELD;
+	}
+	if ((index = strchr(plan, ' ')) == NULL)
 		return PLAN_NONE;
 	*index++ = '\0';
 	if (strlcpy(t->base, plan, sizeof(t->base)) >= sizeof(t->base))
@@ -270,31 +284,40 @@ make_plan(struct task *t)
 	return message_plan(t->spool, t->m, plan);
 }
 
-/* Commits the report unless an earlier run did; 0 or -1. */
+static int
+write_report(struct task *t, const char *domain, enum spool_folder folder)
+{
+	int result = -1;
+
+	find_remote(t);
+	if ((t->replies = message_replies(t->spool, t->m)) != NULL &&
+	    load_original(t) == 0 && load_actions(t) == 0)
+		result = commit(t, domain, folder);
+	free(t->replies);
+	free(t->original);
+	free(t->action);
+	return result;
+}
+
+/*
+ * Commits the report unless an earlier run did; 0 or -1.  It comes to where
+ * nobody sends it: what is still there after a crash has never been on its
+ * way.
+ */
 static int
 report(struct task *t, const char *domain, enum plan plan)
 {
 	struct scan_found found;
-	int result = -1;
+	int result;
 
 	if (plan == PLAN_OPEN) {
 		/* It cannot have left before its recipients were marked. */
 		result = scan_find_in(t->spool, domain, t->base, &found);
 		if (result != 0)
 			return result == 1 ? 0 : -1;
-		result = -1;
 	} else if (make_plan(t) == -1)
 		return -1;
-	find_remote(t);
-	if ((t->replies = message_replies(t->spool, t->m)) == NULL ||
-	    load_original(t) == -1 || load_actions(t) == -1)
-		goto out;
-	result = commit(t, domain);
-out:
-	free(t->replies);
-	free(t->original);
-	free(t->action);
-	return result;
+	return write_report(t, domain, SPOOL_HELD);
 }
 
 /* Has the sender a domain that mail can be sent to?  1, 0, or -1 with errno. */
@@ -314,12 +337,12 @@ sender_domain(const struct task *t, char *domain)
 
 /* Marks all that the report is about, be their sender told or not. */
 static int
-mark(struct task *t, size_t *unverified)
+mark(struct task *t)
 {
 	struct message *m = t->m;
+	size_t unverified = 0;
 	bool marked = false;
 
-	*unverified = 0;
 	for (size_t i = 0; i < m->envelope.nrcpt; i++) {
 		struct recipient *r = &m->envelope.rcpt[i];
 		enum report_action action = action_of(t, i);
@@ -330,9 +353,15 @@ mark(struct task *t, size_t *unverified)
 		    RCPT_DELIVERED : RCPT_REPORTED) == -1)
 			return -1;
 		marked = true;
-		*unverified += r->unverified && action != REPORT_RELAYED;
+		unverified += r->unverified && action != REPORT_RELAYED;
 	}
-	return marked ? message_sync(m) : 0;
+	if (marked && message_sync(m) == -1)
+		return -1;
+	if (unverified > 0)
+		log_info("unreported id=%s domain=%s rcpts=%zu "
+		    "reason=\"nobody vouched for them\"", m->entry.id,
+		    m->domain, unverified);
+	return 0;
 }
 
 static bool
@@ -344,6 +373,78 @@ is_any_told(const struct task *t)
 	return false;
 }
 
+/* Is there a recipient that did not get it, of whom nobody was told yet? */
+static bool
+is_any_lost(const struct task *t)
+{
+	enum report_action action;
+
+	for (size_t i = 0; i < t->m->envelope.nrcpt; i++) {
+		action = action_of(t, i);
+		if (action == REPORT_REFUSED || action == REPORT_EXPIRED)
+			return true;
+	}
+	return false;
+}
+
+/* Is there more to come that the same report can tell? */
+static bool
+is_early(const struct task *t)
+{
+	return t->reason == DSN_REFUSED &&
+	    envelope_count(&t->m->envelope, RCPT_PENDING) > 0 &&
+	    t->now - message_changed(t->m) < REPORT_WAIT;
+}
+
+/* The domain of the message sets the limit; what cannot be read, the rest. */
+static int64_t
+limit(const struct task *t)
+{
+	char error[CONF_ERROR_MAX];
+	struct settings s;
+
+	if (conf_domain(t->conf, t->m->domain, &s, NULL, error) ==
+	    CONF_BROKEN)
+		return t->conf->defaults.report_limit;
+	return s.report_limit;
+}
+
+/*
+ * Nobody is told, which is remembered: a crash must not lose the copy.  A
+ * report that cannot be delivered is no loss.
+ */
+static enum dsn_result
+withhold(struct task *t, enum plan plan, const char *why)
+{
+	if (strcmp(t->m->envelope.protocol, "report") == 0)
+		return mark(t) == -1 ? DSN_LATER : DSN_NONE;
+	if (plan == PLAN_NONE) {
+		if (message_plan(t->spool, t->m, WITHHELD) == -1)
+			return DSN_LATER;
+		log_info("withheld id=%s domain=%s reason=\"%s\"",
+		    t->m->entry.id, t->m->domain, why);
+		if (ration_withhold(t->spool, t->m->domain) == -1)
+			log_warn("%s: cannot count it", t->m->entry.id);
+	}
+	return mark(t) == -1 ? DSN_LATER : DSN_WITHHELD;
+}
+
+static enum dsn_result
+tell(struct task *t, const char *domain, enum plan plan)
+{
+	int left = 1;
+
+	/* What was planned has had its share. */
+	if (plan != PLAN_OPEN)
+		left = ration_take(t->spool, t->m->domain, limit(t), t->now);
+	if (left == 0 && plan == PLAN_NONE && is_any_lost(t))
+		return withhold(t, plan, "too many reports in an hour");
+	if (left == -1 || (left > 0 && report(t, domain, plan) == -1) ||
+	    mark(t) == -1)
+		return DSN_LATER;
+	return left > 0 && publish(t, domain) == -1 ? DSN_LATER : DSN_SENT;
+}
+
 enum dsn_result
 dsn_send(const struct conf *c, struct spool *sp, struct message *m,
     enum dsn_reason reason)
@@ -351,27 +452,47 @@ dsn_send(const struct conf *c, struct spool *sp, struct message *m,
 	struct task t = { .conf = c, .spool = sp, .m = m, .reason = reason,
 		.now = time(NULL) };
 	char domain[ADDR_DOMAIN_MAX + 1];
-	enum plan plan = PLAN_NONE;
-	size_t unverified;
-	bool tell;
+	enum plan plan;
 	int known;
 
 	if ((known = sender_domain(&t, domain)) == -1)
 		return DSN_LATER;
-	if (known)
-		plan = read_plan(&t);
+	plan = read_plan(&t);
 	if (plan == PLAN_DONE && publish(&t, domain) == -1)
 		return DSN_LATER;
-	tell = known && is_any_told(&t);
-	if (tell && report(&t, domain, plan) == -1)
+	if (plan == PLAN_WITHHELD)
+		return withhold(&t, plan, "");
+	if (known && is_any_told(&t))
+		return plan == PLAN_NONE && is_early(&t) ? DSN_NONE :
+		    tell(&t, domain, plan);
+	if (plan == PLAN_NONE && is_any_lost(&t))
+		return withhold(&t, plan, *m->envelope.sender == '\0' ?
+		    "from the null sender" : "nobody is to be told");
+	if (mark(&t) == -1)
 		return DSN_LATER;
-	if (mark(&t, &unverified) == -1)
+	return plan == PLAN_DONE ? DSN_SENT : DSN_NONE;
+}
+
+enum dsn_result
+dsn_delay(const struct conf *c, struct spool *sp, struct message *m,
+    time_t expires)
+{
+	struct task t = { .conf = c, .spool = sp, .m = m,
+		.reason = DSN_DELAYED, .now = time(NULL), .expires = expires };
+	char domain[ADDR_DOMAIN_MAX + 1];
+	int known, left;
+
+	if ((known = sender_domain(&t, domain)) == -1)
 		return DSN_LATER;
-	if (unverified > 0)
-		log_info("unreported id=%s domain=%s rcpts=%zu "
-		    "reason=\"nobody vouched for them\"", m->entry.id,
-		    m->domain, unverified);
-	if (tell && publish(&t, domain) == -1)
+	if (!known || !is_any_told(&t))
+		return DSN_NONE;
+	/* An odd one is for warnings: of 1 there would be none. */
+	left = ration_take(sp, m->domain, (limit(&t) + 1) / 2, t.now);
+	if (left != 1) {
+		errno = left == 0 ? EAGAIN : errno;
 		return DSN_LATER;
-	return tell ? DSN_SENT : DSN_NONE;
+	}
+	msgid_new(t.base, c->hostname);
+	return write_report(&t, domain, SPOOL_NEW) == -1 ? DSN_LATER :
+	    DSN_SENT;
 }

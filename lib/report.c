@@ -28,6 +28,7 @@ struct page {
 	bool global;		/* an address has: RFC 6533 */
 	bool global_original;	/* it is internationalized mail itself */
 	bool failed;		/* somebody is told of a failure */
+	bool delayed;		/* or that it takes time */
 };
 
 /*** What kind of report ***/
@@ -119,7 +120,9 @@ look(struct page *p)
 	for (size_t i = 0; i < e->nrcpt; i++) {
 		if (r->action[i] == REPORT_NOTHING)
 			continue;
-		p->failed = p->failed || r->action[i] != REPORT_RELAYED;
+		p->failed = p->failed || r->action[i] == REPORT_REFUSED ||
+		    r->action[i] == REPORT_EXPIRED;
+		p->delayed = p->delayed || r->action[i] == REPORT_DELAYED;
 		p->global = p->global || is_global(e->rcpt[i].address);
 	}
 	p->full = is_full(p);
@@ -161,22 +164,34 @@ print_header(const struct page *p, const char *boundary)
 	    "MIME-Version: 1.0\r\n%s"
 	    "Content-Type: multipart/report; report-type=%sdelivery-status;"
 	    "\r\n\tboundary=\"%s\"\r\n\r\n",
-	    p->failed ? "Not delivered" : "Passed on", r->envelope->domain,
+	    p->failed ? "Not delivered" : p->delayed ? "Delayed" :
+	    "Passed on", r->envelope->domain,
 	    r->id, host, p->eight || p->global ? EIGHT_BIT : "",
 	    p->global ? "global-" : "", boundary);
 }
 
+static bool
+is_ours(const char *reply)
+{
+	return strncmp(reply, REPORT_OURS, strlen(REPORT_OURS)) == 0;
+}
+
 static const char *
-lead_in(enum report_action action)
+lead_in(enum report_action action, bool ours)
 {
 	switch (action) {
 	case REPORT_NOTHING:
 		break;
 	case REPORT_REFUSED:
-		return "They answered, and refused it for good for:";
+		return ours ? "It was not delivered to:" :
+		    "They answered, and refused it for good for:";
 	case REPORT_EXPIRED:
 		return "They could not be reached in the time that mail is "
 		    "kept here.\r\nIt was not delivered to:";
+	case REPORT_DELAYED:
+		return "They could not take it yet.  You need not send it "
+		    "again: it is tried again and\r\nagain, and you will "
+		    "hear of it should that be in vain.  It waits for:";
 	case REPORT_RELAYED:
 		return "They have taken it, but do not tell when mail is "
 		    "delivered, so this is all\r\nthat you will hear of it, "
@@ -188,24 +203,25 @@ lead_in(enum report_action action)
 static const char *
 label(enum report_action action, const char *reply)
 {
-	if (strncmp(reply, REPORT_OURS, strlen(REPORT_OURS)) == 0)
+	if (is_ours(reply))
 		return "";
-	return action == REPORT_EXPIRED ? "the last answer: " : "the answer: ";
+	return action == REPORT_EXPIRED || action == REPORT_DELAYED ? "the last answer: " : "the answer: ";
 }
 
-/* The recipients with ACTION, if there are any. */
+/* The recipients with ACTION, by our own decision or not, if there are any. */
 static void
-print_group(const struct page *p, enum report_action action)
+print_group(const struct page *p, enum report_action action, bool ours)
 {
 	const struct report *r = p->r;
 	bool first = true;
 	char safe[900];
 
 	for (size_t i = 0; i < r->envelope->nrcpt; i++) {
-		if (r->action[i] != action)
+		if (r->action[i] != action || (action == REPORT_REFUSED &&
+		    is_ours(r->replies[i]) != ours))
 			continue;
 		if (first)
-			fprintf(p->f, "\r\n%s\r\n", lead_in(action));
+			fprintf(p->f, "\r\n%s\r\n", lead_in(action, ours));
 		first = false;
 		fputs("\r\n  <", p->f);
 		put(p, r->envelope->rcpt[i].address);
@@ -227,38 +243,72 @@ print_words(const struct page *p)
 	fprintf(p->f, "This is the mail system at host %s.\r\n\r\n"
 	    "It kept your message of %s\r\nfor the servers of %s.\r\n",
 	    r->conf->hostname, date, r->envelope->domain);
-	print_group(p, REPORT_REFUSED);
-	print_group(p, REPORT_EXPIRED);
-	print_group(p, REPORT_RELAYED);
+	print_group(p, REPORT_REFUSED, false);
+	print_group(p, REPORT_REFUSED, true);
+	print_group(p, REPORT_EXPIRED, false);
+	print_group(p, REPORT_DELAYED, false);
+	print_group(p, REPORT_RELAYED, false);
 	fprintf(p->f, "\r\n%s message is attached.\r\n",
 	    p->full ? "Your" : "The header of your");
 }
 
 /*** The fields of RFC 3464 ***/
 
+/* The class of status that goes with ACTION, and one without a reply. */
+static const char *
+status_without(enum report_action action)
+{
+	switch (action) {
+	case REPORT_NOTHING:
+	case REPORT_REFUSED:
+		break;
+	case REPORT_EXPIRED:
+		return "4.4.7";
+	case REPORT_DELAYED:
+		return "4.4.1";
+	case REPORT_RELAYED:
+		return "2.0.0";
+	}
+	return "5.0.0";
+}
+
+static const char *
+action_word(enum report_action action)
+{
+	switch (action) {
+	case REPORT_NOTHING:
+	case REPORT_REFUSED:
+	case REPORT_EXPIRED:
+		break;
+	case REPORT_DELAYED:
+		return "delayed";
+	case REPORT_RELAYED:
+		return "relayed";
+	}
+	return "failed";
+}
+
 /* The enhanced code within a reply, if it goes with what is told of it. */
 static void
 status_of(enum report_action action, const char *text, char *status,
     size_t size)
 {
-	char line[64], class = action == REPORT_RELAYED ? '2' : '5';
-	const char *ours = "";
+	const char *without = status_without(action), *ours = "";
+	char line[64];
 	struct reply reply;
 
-	if (strncmp(text, REPORT_OURS, strlen(REPORT_OURS)) == 0) {
+	if (is_ours(text)) {
 		text += strlen(REPORT_OURS);
 		ours = "550 ";
 	}
 	/* Only its beginning is of interest. */
 	(void)snprintf(line, sizeof(line), "%s%s", ours, text);
 	reply_init(&reply);
-	if (action == REPORT_EXPIRED)
-		(void)strlcpy(status, "4.4.7", size);
-	else if (reply_feed(&reply, line, strlen(line)) != REPLY_GARBAGE &&
-	    reply.status[0] == class)
-		(void)strlcpy(status, reply.status, size);
-	else
-		(void)snprintf(status, size, "%c.0.0", class);
+	if (action != REPORT_EXPIRED &&
+	    reply_feed(&reply, line, strlen(line)) != REPLY_GARBAGE &&
+	    reply.status[0] == without[0])
+		without = reply.status;
+	(void)strlcpy(status, without, size);
 }
 
 /* RFC 3461 6.3 (b), RFC 6533 3. */
@@ -316,16 +366,21 @@ print_recipient(const struct page *p, size_t i)
 	const struct report *r = p->r;
 	const struct recipient *rcpt = &r->envelope->rcpt[i];
 	enum report_action action = r->action[i];
-	char safe[900], status[16];
+	char safe[900], status[16], date[HEADER_DATE_MAX];
 
 	fputs("\r\n", p->f);
 	print_original_recipient(p, rcpt->params);
 	print_final_recipient(p, rcpt->address);
 	status_of(action, r->replies[i], status, sizeof(status));
 	fprintf(p->f, "\r\nAction: %s\r\nStatus: %s\r\n",
-	    action == REPORT_RELAYED ? "relayed" : "failed", status);
-	if (r->remote[0] != '\0' && action != REPORT_EXPIRED)
+	    action_word(action), status);
+	if (r->remote[0] != '\0' && action != REPORT_EXPIRED &&
+	    action != REPORT_DELAYED)
 		fprintf(p->f, "Remote-MTA: dns; %s\r\n", r->remote);
+	if (r->expires != 0 && action == REPORT_DELAYED) {
+		header_date(date, r->expires);
+		fprintf(p->f, "Will-Retry-Until: %s\r\n", date);
+	}
 	if (r->replies[i][0] == '\0')
 		return;
 	if (isdigit((unsigned char)r->replies[i][0]))

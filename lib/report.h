@@ -19,6 +19,7 @@ enum report_action {
 	REPORT_NOTHING,		/* the recipient is not in the report */
 	REPORT_REFUSED,		/* for good, by the primary, or by ourselves */
 	REPORT_EXPIRED,
+	REPORT_DELAYED,		/* it waits, and will be tried again */
 	REPORT_RELAYED		/* to a server without DSN: RFC 3461 5.2.2 */
 };
 
@@ -32,6 +33,7 @@ struct report {
 	const struct envelope *envelope;
 	const char *id;			/* of the report, without its size */
 	time_t now;
+	time_t expires;			/* what is delayed; 0 unknown */
 	const char *remote;		/* the host that replied; "" unknown */
 	const enum report_action *action;	/* for each recipient */
 	char *const *replies;		/* for each, "" if none */

@@ -103,7 +103,7 @@ mark_delivered(struct message *m)
 
 /* Nobody pending and nobody to tell: out of the queue. */
 static void
-let_go(struct settle *s, struct message *m)
+let_go(struct settle *s, struct message *m, enum dsn_result told)
 {
 	enum spool_folder folder = SPOOL_SENT;
 	int error;
@@ -111,7 +111,8 @@ let_go(struct settle *s, struct message *m)
 	if (envelope_count(&m->envelope, RCPT_REPORTED) > 0 ||
 	    envelope_count(&m->envelope, RCPT_FAILED) > 0)
 		folder = SPOOL_EXPIRED;
-	if (s->settings->keep > 0 || dsn_is_silenced(&m->envelope))
+	if (s->settings->keep > 0 || told == DSN_WITHHELD ||
+	    dsn_is_silenced(&m->envelope))
 		error = message_move(s->spool, m, folder);
 	else
 		error = message_remove(s->spool, m);
@@ -150,13 +151,15 @@ settle_finish(struct settle *s, struct message *m)
 	bool failed = envelope_count(&m->envelope, RCPT_FAILED) > 0;
 	bool pending = envelope_count(&m->envelope, RCPT_PENDING) > 0;
 	bool relayed = envelope_count(&m->envelope, RCPT_RELAYED) > 0;
+	enum dsn_result told = DSN_NONE;
 
 	if (failed)
 		s->count.failed++;
 	/* One that was tried before may have a report left by a crash. */
-	if ((failed || relayed || m->remembered) &&
-	    dsn_send(s->conf, s->spool, m, s->settings->bounce ?
-	    DSN_REFUSED : DSN_RELAYED) == DSN_LATER) {
+	if (failed || relayed || m->remembered)
+		told = dsn_send(s->conf, s->spool, m, s->settings->bounce ?
+		    DSN_REFUSED : DSN_RELAYED);
+	if (told == DSN_LATER) {
 		log_warn("%s: cannot report to the sender yet", m->entry.id);
 		pending = true;
 	}
@@ -165,7 +168,7 @@ settle_finish(struct settle *s, struct message *m)
 	else if (failed && !s->settings->bounce)
 		hold(s, m);
 	else
-		let_go(s, m);
+		let_go(s, m, told);
 }
 
 /* Does the sender wait for a word on I, which only we can give now? */

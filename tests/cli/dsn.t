@@ -128,22 +128,24 @@ expect_none()
 {
 	ok "expire: $1" "$BIN/mx-expire" -C "$CONF"
 	is "$(find "$SPOOL/mail" -path '*/old.test/*' -type f -o \
-	    -path '*/hold.test/*' -type f)" "" "gone: $1"
+	    -path '*/hold.test/*' -type f | sed "s,.*/old.test/,,")" \
+	    "${2:+.Expired/cur/$(cat "$T/id"):2,}" "${2:-gone}: $1"
+	rm -rf "$SPOOL/mail/old.test/.Expired"
 	is "$(find "$SPOOL/mail" -path '*four*' -type f)" "" "no report: $1"
 }
 craft old.test 90000 '<>' 'p <a@old.test>' <"$T/m" >"$T/id"
-expect_none "the null sender"
+expect_none "the null sender" "a copy is kept"
 craft old.test 90000 '<a@four.test>' 'p <a@old.test> NOTIFY=NEVER' \
     <"$T/m" >"$T/id"
-expect_none "NOTIFY=NEVER"
+expect_none "NOTIFY=NEVER" "a copy is kept"
 craft old.test 90000 '<a@four.test>' 'p <a@old.test> NOTIFY=SUCCESS' \
     <"$T/m" >"$T/id"
-expect_none "NOTIFY=SUCCESS"
+expect_none "NOTIFY=SUCCESS" "a copy is kept"
 craft old.test 90000 '<a@four.test>' 'd <a@old.test>' 'r <b@old.test>' \
     <"$T/m" >"$T/id"
 expect_none "nobody failed"
 craft old.test 90000 '<a@[192.0.2.4]>' 'p <a@old.test>' <"$T/m" >"$T/id"
-expect_none "an address literal"
+expect_none "an address literal" "a copy is kept"
 craft hold.test 90000 '<a@four.test>' 'p <a@hold.test>' <"$T/m" >"$T/id"
 expect_none "bounce no"
 

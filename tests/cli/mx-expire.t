@@ -132,8 +132,19 @@ rm -rf "$SPOOL/mail"/*
 add a.test $((11 * day)) '<>'
 before=$(reports)
 ok "run" expire
-is "$(n a.test)" 0 "the null sender's mail goes"
+is "$(find "$SPOOL/mail/a.test" -type f | sed "s,.*a.test/,,")" \
+    ".Expired/cur/$id:2," "the null sender's mail goes, but for a copy"
 is "$(reports)" "$before" "without a word"
+if command -v faketime >/dev/null && [ -z "$ASAN" ]; then
+	ok "in 6 days" env NO_FAKE_STAT=1 faketime -f +6d "$BIN/mx-expire" -f -C "$CONF" a.test
+	is "$(n a.test)" 1 "the copy is still there"
+	ok "in 8 days" env NO_FAKE_STAT=1 faketime -f +8d "$BIN/mx-expire" -f -C "$CONF" a.test
+	is "$(n a.test)" 0 "the copy is gone"
+	date +%s >"$last"
+else
+	skip "copies for a week" "no faketime here, or a build it cannot be loaded into"
+	rm -rf "$SPOOL/mail/a.test"
+fi
 add keep.test $((2 * day))
 ok "run" expire
 is "$(find "$SPOOL/mail/keep.test" -type f | sed "s,.*keep.test/,,")" \

@@ -13,7 +13,6 @@
 #	twice		it waits, the primary has it (and will get it again)
 #	half		it has left, the primary has it, and one report
 #	part		it waits, the primary has it, no report
-#	tell		it waits, the primary has none, one report
 #
 # RCPTS are local parts.  All cases run side by side in one mx-flush.
 
@@ -78,7 +77,7 @@ rcpt-twice-inturn | kept | a b | inturn;RCPT=twice:550 5.1.1 no;RCPT=ok
 rcpt-long | kept | a | RCPT=longline
 rcpt-one-5xx | half | a b | RCPT=550 5.1.1 never;RCPT=ok
 rcpt-one-4xx | part | a b | RCPT=450 4.2.1 later;RCPT=ok
-rcpt-5xx-4xx | tell | a b | RCPT=550 5.1.1 never;RCPT=450 4.2.1 later
+rcpt-5xx-4xx | kept | a b | RCPT=550 5.1.1 never;RCPT=450 4.2.1 later
 rcpt-552-first | failed | a | RCPT=552 5.2.2 full
 rcpt-552-later | delivered | a b | RCPT=ok;RCPT=552 5.5.3 too many;RCPT=ok
 rcpt-452-later | delivered | a b c | RCPT=ok;RCPT=452 4.5.3 too many;RCPT=452 4.5.3 too many;RCPT=ok;RCPT=452 4.5.3 too many;RCPT=ok
@@ -171,7 +170,6 @@ while IFS='|' read -r name want rcpts script; do
 	100) got=kept ;;
 	110) got=twice ;;
 	011) got=half ;;
-	101) got=tell ;;
 	*) got="waits=$waits arrived=$arrived reports=$reports" ;;
 	esac
 	case $want in

@@ -203,11 +203,11 @@ is "$(queue -j show "$a" | json 'ascii(d[0]["recipients"][0]["reply"])')" \
 is "$(queue stat a.test | cut -f 1,2,3,5)" \
     "a.test${tab}2${tab}$((${a##*=} + ${a2##*=}))${tab}down" "stat"
 is "$(queue -j stat | json '[x["domain"] for x in d], list(d[0])')" \
-    "(['a.test', 'b.test'], ['domain', 'messages', 'bytes', 'oldest', 'state', 'since', 'error', 'expires'])" \
+    "(['a.test', 'b.test'], ['domain', 'messages', 'bytes', 'oldest', 'state', 'since', 'error', 'expires', 'withheld'])" \
     "JSON of stat"
 mkdomain empty.test
 is "$(queue -j stat | json 'list(d[-1].values())')" \
-    "['empty.test', 0, 0, None, 'unknown', None, None, None]" \
+    "['empty.test', 0, 0, None, 'unknown', None, None, None, 0]" \
     "a domain without mail"
 exits 64 "stat of no domain" queue stat a/b
 
