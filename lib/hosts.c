@@ -3,35 +3,34 @@
 #include <netinet/in.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hosts.h"
 
-#define HOSTS_MAX	4096
-#define WHY_MAX		256
+#define HOSTS_MAX	8192	/* a power of two */
 
 enum knowledge { UNKNOWN, ALIVE, DEAD };
 
 struct host {
-	int family;
+	int family;		/* 0: a free entry */
 	in_port_t port;
 	unsigned char addr[16];
 	pthread_mutex_t probe;	/* held by the worker that is probing */
 	enum knowledge known;
-	char why[WHY_MAX];
+	char why[HOSTS_WHY_MAX];
 };
 
 struct table {
-	pthread_mutex_t lock;	/* of n and of new entries */
-	size_t n;
+	pthread_mutex_t lock;	/* of new entries */
 	struct host host[HOSTS_MAX];
 };
 
 struct hosts {
 	struct table *table;	/* shared */
-	struct host *probing;	/* by this process */
-	char why[WHY_MAX];
+	bool probing[HOSTS_MAX];	/* by this process */
+	char why[HOSTS_WHY_MAX];
 };
 
 /*
@@ -122,16 +121,29 @@ host_key(struct host *host, const struct sockaddr *sa)
 	return false;
 }
 
+static size_t
+key_hash(const struct host *key)
+{
+	uint32_t hash = 2166136261u ^ key->port;	/* FNV-1a */
+	size_t i;
+
+	for (i = 0; i < sizeof(key->addr); i++)
+		hash = (hash ^ key->addr[i]) * 16777619u;
+	return (hash ^ hash >> 16) % HOSTS_MAX;
+}
+
+/* The entry of KEY or the free one it may have; NULL if there is none. */
 static struct host *
 table_find(struct table *t, const struct host *key)
 {
+	size_t at = key_hash(key), i;
 	struct host *host;
-	size_t i;
 
-	for (i = 0; i < t->n; i++) {
-		host = &t->host[i];
-		if (host->family == key->family && host->port == key->port &&
-		    memcmp(host->addr, key->addr, sizeof(key->addr)) == 0)
+	for (i = 0; i < HOSTS_MAX; i++) {
+		host = &t->host[(at + i) % HOSTS_MAX];
+		if (host->family == 0 || (host->family == key->family &&
+		    host->port == key->port && memcmp(host->addr, key->addr,
+		    sizeof(key->addr)) == 0))
 			return host;
 	}
 	return NULL;
@@ -146,12 +158,12 @@ host_get(struct hosts *h, const struct sockaddr *sa)
 	if (!host_key(&key, sa) || mutex_lock(&h->table->lock) != 0)
 		return NULL;
 	host = table_find(h->table, &key);
-	if (host == NULL && h->table->n < HOSTS_MAX) {
-		host = &h->table->host[h->table->n];
-		*host = key;
-		/* The count last: an entry half made does not exist. */
+	if (host != NULL && host->family == 0) {
+		memcpy(host->addr, key.addr, sizeof(host->addr));
+		host->port = key.port;
+		/* The family last: an entry half made does not exist. */
 		if (mutex_init(&host->probe) == 0)
-			h->table->n++;
+			host->family = key.family;
 		else
 			host = NULL;
 	}
@@ -159,20 +171,40 @@ host_get(struct hosts *h, const struct sockaddr *sa)
 	return host;
 }
 
+static bool *
+probing(struct hosts *h, const struct host *host)
+{
+	return &h->probing[host - h->table->host];
+}
+
+/* False if the lock is not to be had, or not without waiting. */
+static bool
+host_lock(struct host *host, bool wait)
+{
+	int error;
+
+	if (wait)
+		return mutex_lock(&host->probe) == 0;
+	error = pthread_mutex_trylock(&host->probe);
+	if (error == EOWNERDEAD)
+		error = pthread_mutex_consistent(&host->probe);
+	return error == 0;
+}
+
 enum hosts_answer
-hosts_ask(struct hosts *h, const struct sockaddr *addr)
+hosts_ask(struct hosts *h, const struct sockaddr *addr, bool wait)
 {
 	enum hosts_answer answer = HOSTS_TRY;
 	struct host *host;
 
 	host = host_get(h, addr);
-	if (host == NULL || host == h->probing)
+	if (host == NULL || *probing(h, host))
 		return HOSTS_TRY;
-	if (mutex_lock(&host->probe) != 0)
-		return HOSTS_TRY;
+	if (!host_lock(host, wait))
+		return wait ? HOSTS_TRY : HOSTS_BUSY;
 	switch (host->known) {
 	case UNKNOWN:
-		h->probing = host;
+		*probing(h, host) = true;
 		return HOSTS_TRY;
 	case ALIVE:
 		answer = HOSTS_ALIVE;
@@ -185,6 +217,36 @@ hosts_ask(struct hosts *h, const struct sockaddr *addr)
 	return answer;
 }
 
+bool
+hosts_is_alive(struct hosts *h, const struct sockaddr *addr)
+{
+	struct host *host = host_get(h, addr);
+	bool alive;
+
+	if (host == NULL || *probing(h, host) || !host_lock(host, false))
+		return false;
+	alive = host->known == ALIVE;
+	pthread_mutex_unlock(&host->probe);
+	return alive;
+}
+
+/* Ends a probe, or what hosts_tell() has locked for a moment. */
+static void
+host_unlock(struct hosts *h, struct host *host)
+{
+	*probing(h, host) = false;
+	pthread_mutex_unlock(&host->probe);
+}
+
+void
+hosts_drop(struct hosts *h, const struct sockaddr *addr)
+{
+	struct host *host = host_get(h, addr);
+
+	if (host != NULL && *probing(h, host))
+		host_unlock(h, host);
+}
+
 void
 hosts_tell(struct hosts *h, const struct sockaddr *addr, bool alive,
     const char *why)
@@ -193,15 +255,12 @@ hosts_tell(struct hosts *h, const struct sockaddr *addr, bool alive,
 
 	if ((host = host_get(h, addr)) == NULL)
 		return;
-	if (host != h->probing && mutex_lock(&host->probe) != 0)
+	if (!*probing(h, host) && mutex_lock(&host->probe) != 0)
 		return;
-	/* A reason too long is cut: it is for reading. */
 	(void)strlcpy(host->why, alive || why == NULL ? "" : why,
 	    sizeof(host->why));
 	host->known = alive ? ALIVE : DEAD;
-	if (host == h->probing)
-		h->probing = NULL;
-	pthread_mutex_unlock(&host->probe);
+	host_unlock(h, host);
 }
 
 const char *
@@ -211,7 +270,7 @@ hosts_why(struct hosts *h, const struct sockaddr *addr)
 
 	h->why[0] = '\0';
 	host = host_get(h, addr);
-	if (host == NULL || host == h->probing)
+	if (host == NULL || *probing(h, host))
 		return h->why;
 	if (mutex_lock(&host->probe) != 0)
 		return h->why;

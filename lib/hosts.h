@@ -18,18 +18,29 @@ struct hosts *hosts_new(void);
 void hosts_free(struct hosts *h);
 
 enum hosts_answer {
-	HOSTS_TRY,	/* ours to probe: hosts_tell must follow */
+	HOSTS_TRY,	/* ours to probe: hosts_tell or hosts_drop must follow */
 	HOSTS_ALIVE,	/* answered another worker in this run */
-	HOSTS_DEAD
+	HOSTS_DEAD,
+	HOSTS_BUSY	/* another worker is probing it */
 };
 
 /*
- * Waits while another worker is probing the same address and port; if that
- * one died without telling, the probe is ours.  A full table says TRY.
+ * With WAIT, instead of BUSY, waits for the other worker; who does that must
+ * have no probes of its own.  If that one died without telling, the probe is
+ * ours.  A full table says TRY.
  */
-enum hosts_answer hosts_ask(struct hosts *h, const struct sockaddr *addr);
+enum hosts_answer hosts_ask(struct hosts *h, const struct sockaddr *addr,
+    bool wait);
 
-/* WHY is kept for a dead one (plain text). */
+/* Is it known to be alive?  Never waits, and never makes it ours. */
+bool hosts_is_alive(struct hosts *h, const struct sockaddr *addr);
+
+/* Ends a probe of ours that has found nothing out. */
+void hosts_drop(struct hosts *h, const struct sockaddr *addr);
+
+#define HOSTS_WHY_MAX	256
+
+/* WHY is kept for a dead one (plain text), cut if need be. */
 void hosts_tell(struct hosts *h, const struct sockaddr *addr, bool alive,
     const char *why);
 

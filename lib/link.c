@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "knock.h"
 #include "log.h"
 
 /* A list of reasons, as long as there is room. */
@@ -148,6 +150,7 @@ connect_to(struct link *l, const struct route_addr *a,
 		    l->domain, l->peer, error);
 		tls_policy_failed(&l->tls, at);
 		options->tls = NULL;
+		options->fd = -1;
 		result = smtp_client_open(&l->client, options, sa, a->len,
 		    error);
 	}
@@ -178,57 +181,65 @@ is_refusal(const char *why)
 	    sscanf(why, "HELO: %3d", &code) == 1) && code / 100 == 5;
 }
 
-/* Connects to one address unless it is known to be dead. */
+/* For struct knock: the address I is of no use. */
+static void
+useless(void *arg, size_t i, const char *why)
+{
+	struct link *l = arg;
+	const struct route_addr *a = &l->route.addr[i];
+
+	peer_print(l->peer, l->route.host[a->host].name, &a->addr);
+	log_debug("%s: %s: %s", l->domain, l->peer, why);
+	join(l->error, sizeof(l->error), l->peer, why);
+	l->refused = l->refused || is_refusal(why);
+	l->ourselves = l->unable = false;
+}
+
+/* A session with A over FD; -1: it has answered others in this run. */
 static bool
-try_address(struct link *l, const struct route_addr *a)
+try_address(struct link *l, const struct route_addr *a, int fd)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&a->addr;
 	enum smtp_client_result result;
-	enum hosts_answer known;
 	enum tls_demand demand;
 	char error[LINK_ERROR_MAX];
 	struct tls_want want;
-	struct smtp_client_options options = { .conf = l->conf, .fd = -1,
-	    .want = &want, .identify = l->anonymous ? CONF_IDENTIFY_NONE :
-	    l->settings->identify, .window = 1 };
+	struct smtp_client_options options = { .conf = l->conf, .fd = fd,
+	    .want = &want, .window = 1 };
+	size_t at = (size_t)(a - l->route.addr);
 
-	l->ourselves = false;
 	peer_print(l->peer, l->route.host[a->host].name, &a->addr);
-	demand = tls_policy_ask(&l->tls, (size_t)(a - l->route.addr), &want,
-	    &options.tls, error);
+	demand = tls_policy_ask(&l->tls, at, &want, &options.tls, error);
 	if (demand == TLS_DEMAND_LEAVE) {
-		log_debug("%s: %s: %s", l->domain, l->peer, error);
-		join(l->error, sizeof(l->error), l->peer, error);
+		if (fd != -1) {
+			close(fd);
+			hosts_drop(l->hosts, sa);
+		}
+		useless(l, at, error);
 		return false;
 	}
 	options.tls_required = demand == TLS_DEMAND_MUST;
-	known = hosts_ask(l->hosts, sa);
-	if (known == HOSTS_DEAD) {
-		join(l->error, sizeof(l->error), l->peer,
-		    hosts_why(l->hosts, sa));
-		l->refused = l->refused || is_refusal(hosts_why(l->hosts, sa));
-		return false;
-	}
 	/* One that is there is not connected to without need. */
-	if (known == HOSTS_ALIVE)
+	if (fd == -1)
 		turn_take(l->turn, sa);
-	log_debug("%s: connecting to %s", l->domain, l->peer);
+	log_debug("%s: talking to %s", l->domain, l->peer);
 	result = connect_to(l, a, &options, error);
 	/* A busy host may refuse the second connection and serve the first. */
-	if (known == HOSTS_TRY || result == SMTP_CLIENT_LOST)
+	if (fd != -1 || result == SMTP_CLIENT_LOST)
 		hosts_tell(l->hosts, sa, result != SMTP_CLIENT_REFUSED &&
 		    result != SMTP_CLIENT_LOST, error);
-	l->ourselves = result == SMTP_CLIENT_OURSELVES;
-	if (known == HOSTS_ALIVE && result == SMTP_CLIENT_REFUSED)
+	if (fd == -1 && result == SMTP_CLIENT_REFUSED)
 		l->busy = true;
 	if (result == SMTP_CLIENT_OK) {
-		if (known != HOSTS_ALIVE)
+		if (fd != -1)
 			turn_take(l->turn, sa);
 		return true;
 	}
-	log_debug("%s: %s: %s", l->domain, l->peer, error);
-	join(l->error, sizeof(l->error), l->peer, error);
-	l->refused = l->refused || is_refusal(error);
+	if (result == SMTP_CLIENT_OURSELVES) {
+		log_debug("%s: %s: %s", l->domain, l->peer, error);
+		join(l->error, sizeof(l->error), l->peer, error);
+	} else
+		useless(l, at, error);
 	return false;
 }
 
@@ -254,26 +265,33 @@ is_suitable(struct link *l)
 bool
 link_open(struct link *l)
 {
-	bool nobody_else = true;
+	struct knock k = { .conf = l->conf, .hosts = l->hosts,
+	    .route = &l->route, .failed = useless, .arg = l };
+	char why[TLS_ERROR_MAX];
+	int at, fd;
 	size_t i;
 
 	l->error[0] = l->bare_peer[0] = l->bare_why[0] = '\0';
 	l->carried = 0;
 	l->busy = l->refused = false;
+	l->ourselves = l->route.naddr > 0;
 	l->unable = !l->fallback;
 	for (i = 0; i < l->route.nhost; i++)
 		if (l->route.host[i].outcome == DNS_TEMPFAIL ||
 		    l->route.host[i].outcome == DNS_BOGUS)
 			l->unable = false;
-	for (i = 0; i < l->route.naddr; i++) {
-		if (try_address(l, &l->route.addr[i])) {
-			if (is_suitable(l))
-				return true;
-		} else if (!l->ourselves)
-			l->unable = false;
-		nobody_else = nobody_else && l->ourselves;
+	for (i = 0; i < l->route.naddr; i++)
+		if (tls_policy_leaves(&l->tls, i, why)) {
+			knock_leave(&k, i);
+			useless(l, i, why);
+		}
+	while ((at = knock_next(&k, &fd)) != -1) {
+		if (!try_address(l, &l->route.addr[at], fd))
+			continue;
+		l->ourselves = false;
+		if (is_suitable(l))
+			return true;
 	}
-	l->ourselves = nobody_else && l->route.naddr > 0;
 	turn_end(l->turn);
 	return false;
 }

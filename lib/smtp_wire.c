@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "dial.h"
 #include "duration.h"
 #include "plain.h"
 
@@ -28,28 +29,10 @@
 /*** Opening ***/
 
 static int
-bind_source(int fd, const struct conf *conf, int family)
-{
-	const struct sockaddr_storage *source;
-	size_t i;
-
-	for (i = 0; i < sizeof(conf->source) / sizeof(conf->source[0]); i++) {
-		source = &conf->source[i];
-		if (source->ss_family != family)
-			continue;
-		return bind(fd, (const struct sockaddr *)source,
-		    family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-		    sizeof(struct sockaddr_in));
-	}
-	return 0;
-}
-
-static int
 wait_connected(int fd, int64_t deadline)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error, n;
+	int n;
 
 	while ((n = poll(&pfd, 1, deadline_left(deadline))) == -1)
 		if (errno != EINTR)
@@ -58,10 +41,7 @@ wait_connected(int fd, int64_t deadline)
 		errno = ETIMEDOUT;
 		return -1;
 	}
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		return -1;
-	errno = error;
-	return error == 0 ? 0 : -1;
+	return dial_end(fd);
 }
 
 int
@@ -71,13 +51,9 @@ smtp_wire_dial(const struct conf *conf, const struct sockaddr *addr,
 	int64_t deadline = deadline_in(conf->timeout.connect);
 	int fd, saved;
 
-	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	if (fd == -1)
+	if ((fd = dial_begin(conf, addr, len)) == -1)
 		return -1;
-	if (bind_source(fd, conf, addr->sa_family) == 0 &&
-	    (connect(fd, addr, len) == 0 || (errno == EINPROGRESS &&
-	    wait_connected(fd, deadline) == 0)))
+	if (wait_connected(fd, deadline) == 0)
 		return fd;
 	saved = errno;
 	close(fd);

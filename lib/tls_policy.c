@@ -150,6 +150,16 @@ tls_policy_ask(struct tls_policy *p, size_t addr, struct tls_want *want,
 	return demand;
 }
 
+bool
+tls_policy_leaves(struct tls_policy *p, size_t addr, char *why)
+{
+	struct tls_want want;
+
+	memset(&want, 0, sizeof(want));
+	return ask(p, p->route->addr[addr].host, &want, why) ==
+	    TLS_DEMAND_LEAVE;
+}
+
 void
 tls_policy_failed(struct tls_policy *p, size_t addr)
 {

@@ -64,6 +64,9 @@ enum tls_demand {
 enum tls_demand tls_policy_ask(struct tls_policy *p, size_t addr,
     struct tls_want *want, struct tls_client **tls, char *why);
 
+/* Would tls_policy_ask() say TLS_DEMAND_LEAVE, before any of TLS is needed? */
+bool tls_policy_leaves(struct tls_policy *p, size_t addr, char *why);
+
 /* TLS_DEMAND_TRY came to nothing at ADDR. */
 void tls_policy_failed(struct tls_policy *p, size_t addr);
 
