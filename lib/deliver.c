@@ -258,8 +258,6 @@ flush_domain(struct flush *f)
 		log_debug("%s: on hold", f->domain);
 		return 0;
 	}
-	if (way_is_stopped(&f->way))
-		return 0;
 	ours = conf_domain(args->conf, f->domain, &f->settings, NULL, error);
 	if (ours == CONF_NO)
 		as_stranger(&f->settings);
@@ -270,6 +268,8 @@ flush_domain(struct flush *f)
 	f->way.ours = ours == CONF_YES;
 	if (ours == CONF_YES && !args->dry)
 		f->way.event = &f->event;
+	if (way_is_stopped(&f->way))
+		return 0;
 	found = way_probe(&f->way);
 	if (found != WAY_NONE)
 		result = work_off(f, found);

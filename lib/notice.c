@@ -32,9 +32,7 @@ static const struct words {
 	[EVENT_STOPPED] = { "stopped: its server refuses too much",
 	    "was stopped: its server refuses mail that it should take.",
 	    "Nothing was returned to senders, and nothing more is sent until "
-	    "you say so:\r\n"
-	    "    mx-queue retry DOMAIN      tries again what was refused\r\n"
-	    "    mx-queue release DOMAIN    goes on, refusals count\r\n" },
+	    "you say so:\r\n" },
 	[EVENT_LOOP] = { "a loop: the way to it leads back here",
 	    "has a server that is this host itself.",
 	    "Its mail is kept.  Look at its MX records, its \"route\", and "
@@ -146,6 +144,11 @@ print_body(FILE *f, const struct notice *n)
 	}
 	print_queue(f, n);
 	fprintf(f, "\r\n%s", words[n->kind].next);
+	if (n->kind == EVENT_STOPPED)
+		fprintf(f, "    mx-queue retry %s      the server has been "
+		    "repaired: try again\r\n"
+		    "    mx-queue release %s    it is right: its refusals "
+		    "count\r\n", n->domain, n->domain);
 }
 
 static char *

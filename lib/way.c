@@ -162,6 +162,8 @@ way_is_stopped(struct way *w)
 	    d->refuses))
 		return false;
 	if (d->order == DOMAIN_WAIT || w->dry) {
+		/* The run that stopped it may have been killed too early. */
+		event_note(w->event, EVENT_STOPPED, d->route, d->error);
 		log_info("stopped domain=%s reason=\"%s\"", w->domain,
 		    plain_unquote(d->error));
 		return true;

@@ -9,6 +9,7 @@ mkdir "$T/primary"
 cat >"$T/table" <<'END'
 good
 down GREET=554 5.3.2 never
+refuse RCPT=550 5.1.1 no such user
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
 cleanup_pid $!
@@ -175,6 +176,28 @@ like "$(cat "$SPOOL"/mail/ops.test/new/*)" \
 add two@a.test >"$T/out"
 flush
 is "$(mails)" 3 "once"
+
+### The breaker
+
+fresh "notify ops@ops.test"
+primary refuse a.test
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	add $i@a.test >"$T/out"
+done
+flush
+is "$(mails)" 1 "a domain that stops is told of at once"
+like "$(cat "$(mail)")" '^Subject: a\.test: stopped' "as such"
+like "$(cat "$(mail)")" 'mx-queue retry a\.test ' "with what is to be done"
+flush
+is "$(mails)" 1 "once"
+# Killed before it could tell.
+rm "$SPOOL/state/a.test/told" "$(mail)"
+flush
+is "$(mails)" 1 "by the next run where the first was killed"
+primary good a.test
+sed -i "s/^state .*/state down/" "$SPOOL/state/a.test/state"
+flush
+is "$(mails)" 2 "and its end"
 
 ### Addresses that do not help
 
