@@ -293,20 +293,27 @@ json_recipients(struct row *r, const struct message *m, char **replies)
 	row_maybe(r, "tls", m->envelope.tls, 0);
 }
 
-/* The next run of the flusher, as far as it is known. */
+/* When the flusher tries the domain again, as far as it is known. */
+static time_t
+next_run(const struct queue *q, const struct domain *d)
+{
+	time_t next = d->next_try;
+
+	if (d->state == DOMAIN_HELD)
+		return d->held_until;
+	if (domain_waits_for_us(d) && d->order == DOMAIN_WAIT)
+		return 0;
+	if (next == 0 && d->last_try != 0)
+		next = d->last_try + INTERVAL;
+	return next == 0 || next > q->now ? next : q->now;
+}
+
 static time_t
 next_try(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	const struct domain *d = &know(q, domain)->domain;
 
-	if (e->folder == SPOOL_HELD)
-		return 0;
-	if (d->state == DOMAIN_HELD)
-		return d->held_until;
-	if (d->last_try == 0)
-		return 0;
-	return d->last_try + INTERVAL > q->now ? d->last_try + INTERVAL :
-	    q->now;
+	return e->folder == SPOOL_HELD ? 0 : next_run(q, d);
 }
 
 /* The operator's words at the hold; "" if there is none. */
@@ -319,6 +326,55 @@ why_held(struct queue *q, const char *domain, const struct scan_entry *e)
 		return know(q, domain)->domain.why;
 	ledger_why(know(q, domain)->holds, e->id, why, sizeof(why));
 	return why;
+}
+
+static const char *
+maybe_when(time_t t)
+{
+	return t != 0 ? when(t) : NULL;
+}
+
+static const char *
+order_name(const struct domain *d)
+{
+	switch (d->order) {
+	case DOMAIN_WAIT:
+		break;
+	case DOMAIN_RETRY:
+		return "retry";
+	case DOMAIN_RELEASE:
+		return "release";
+	}
+	return NULL;
+}
+
+/* What is known of the domain's servers, besides its state and error. */
+static void
+row_servers(struct queue *q, const struct domain *d)
+{
+	struct row *r = &q->row;
+
+	row_maybe(r, "last_try", maybe_when(d->last_try), 0);
+	row_maybe(r, "next_try", maybe_when(next_run(q, d)), 0);
+	row_maybe(r, "server", d->route, 0);
+	row_maybe(r, "server_good", maybe_when(d->good), 0);
+	row_maybe(r, "server_tls", d->tls, 0);
+	row_maybe(r, "offers", d->ehlo, 0);
+	row_maybe(r, "detour", d->detour, 0);
+	row_maybe(r, "order", order_name(d), 0);
+}
+
+static void
+json_domain(struct queue *q, const struct domain *d)
+{
+	struct row *r = &q->row;
+
+	row_object(r, "servers");
+	row_text(r, "state", domain_state_name(d->state), 0);
+	row_maybe(r, "since", maybe_when(d->since), 0);
+	row_maybe(r, "error", d->error, 0);
+	row_servers(q, d);
+	row_object_end(r);
 }
 
 static void
@@ -348,6 +404,7 @@ print_json(struct queue *q, const char *domain, const struct scan_entry *e,
 	row_maybe(r, "why", why_held(q, domain, e), 0);
 	row_text(r, "protocol", m.envelope.protocol, 0);
 	row_text(r, "params", m.envelope.params, 0);
+	json_domain(q, &know(q, domain)->domain);
 	row_end(r);
 	free(replies);
 	message_close(&m);
@@ -495,6 +552,20 @@ show_recipients(struct queue *q, const struct message *m)
 	free(replies);
 }
 
+/* The lines that "show" and, for eyes, "stat" end with. */
+static void
+show_servers(struct queue *q, const struct domain *d)
+{
+	show_line(q, "since", maybe_when(d->since));
+	show_line(q, "last-try", maybe_when(d->last_try));
+	show_line(q, "server", d->route);
+	show_line(q, "server-good", maybe_when(d->good));
+	show_line(q, "server-tls", d->tls);
+	show_line(q, "offers", d->ehlo);
+	show_line(q, "detour", d->detour);
+	show_line(q, "order", order_name(d));
+}
+
 static void
 show_text(struct queue *q, const char *domain, const struct message *m)
 {
@@ -523,6 +594,9 @@ show_text(struct queue *q, const char *domain, const struct message *m)
 	show_line(q, "next-try", next != 0 ? when(next) : NULL);
 	show_line(q, "error", know(q, domain)->domain.error);
 	show_line(q, "why", why_held(q, domain, e));
+	show_line(q, "servers",
+	    domain_state_name(know(q, domain)->domain.state));
+	show_servers(q, &know(q, domain)->domain);
 }
 
 static void
@@ -835,13 +909,27 @@ release_message(struct queue *q, const char *domain,
 	message_close(&m);
 }
 
+/* For a domain that the breaker has stopped; true if it is one. */
+static bool
+give_order(struct queue *q, const char *domain, enum domain_order order)
+{
+	if (know(q, domain)->domain.state != DOMAIN_STOPPED)
+		return false;
+	if (!q->dry && ledger_order(q->spool, domain, order) == -1)
+		err(1, "%s", domain);
+	return true;
+}
+
 static void
 retry_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
 	if (e != NULL && e->folder == SPOOL_HELD)
 		release_message(q, domain, e, "retried");
-	else
+	else {
+		if (e == NULL)
+			give_order(q, domain, DOMAIN_RETRY);
 		done(q, "retried", e != NULL ? e->id : domain);
+	}
 }
 
 static void
@@ -893,8 +981,12 @@ release_one(struct queue *q, const char *domain, const struct scan_entry *e)
 			release_message(q, domain, e, "released");
 		return;
 	}
+	if (give_order(q, domain, DOMAIN_RELEASE)) {
+		done(q, "released", domain);
+		return;
+	}
 	if (know(q, domain)->domain.state != DOMAIN_HELD) {
-		warnx("%s: is not on hold", domain);
+		warnx("%s: is neither on hold nor stopped", domain);
 		failed(q, 1);
 		return;
 	}
@@ -973,8 +1065,10 @@ stat_domain(struct queue *q, const char *domain)
 	row_maybe(r, "expires", first != 0 ? when(first) : NULL, 20);
 	if (r->style == ROW_COLUMNS)
 		row_maybe(r, "error", k->domain.error, 0);
-	else
+	else {
 		row_int(r, "withheld", ration.withheld, 0);
+		row_servers(q, &k->domain);
+	}
 	row_end(r);
 }
 
@@ -1002,6 +1096,12 @@ verb_stat(struct queue *q, char **arg)
 		if (!addr_domain(domain, arg[i]))
 			errx(EX_USAGE, "%s: expected a domain", arg[i]);
 		stat_domain(q, domain);
+		if (q->row.style == ROW_COLUMNS) {
+			const struct domain *d = &know(q, domain)->domain;
+
+			show_line(q, "next-try", maybe_when(next_run(q, d)));
+			show_servers(q, d);
+		}
 	}
 	if (arg[0] != NULL)
 		return;

@@ -36,7 +36,7 @@ look_at(struct queue *q, const char *domain)
 	size_t n = count(q->spool, domain);
 
 	if (n > 0 && ledger_load(q->spool, domain, &d) == 0 &&
-	    d.state == DOMAIN_HELD)
+	    domain_waits_for_us(&d))
 		q->held = true;
 	else
 		q->waiting += n;

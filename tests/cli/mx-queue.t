@@ -203,13 +203,52 @@ is "$(queue -j show "$a" | json 'ascii(d[0]["recipients"][0]["reply"])')" \
 is "$(queue stat a.test | cut -f 1,2,3,5)" \
     "a.test${tab}2${tab}$((${a##*=} + ${a2##*=}))${tab}down" "stat"
 is "$(queue -j stat | json '[x["domain"] for x in d], list(d[0])')" \
-    "(['a.test', 'b.test'], ['domain', 'messages', 'bytes', 'oldest', 'state', 'since', 'error', 'expires', 'withheld'])" \
+    "(['a.test', 'b.test'], ['domain', 'messages', 'bytes', 'oldest', 'state', 'since', 'error', 'expires', 'withheld', 'last_try', 'next_try', 'server', 'server_good', 'server_tls', 'offers', 'detour', 'order'])" \
     "JSON of stat"
 mkdomain empty.test
 is "$(queue -j stat | json 'list(d[-1].values())')" \
-    "['empty.test', 0, 0, None, 'unknown', None, None, None, 0]" \
+    "['empty.test', 0, 0, None, 'unknown', None, None, None, 0$(printf ', None%.0s' 1 2 3 4 5 6 7 8)]" \
     "a domain without mail"
 exits 64 "stat of no domain" queue stat a/b
+
+# What is known of servers.
+mkdir -p "$SPOOL/state/empty.test"
+servers()
+{
+	cat >"$SPOOL/state/empty.test/state"
+	queue "$@"
+}
+state="since 1764000000 x
+last-try 1764000600 x
+next-try 4000000000 x
+error 9 of 10 were refused
+route mx1.empty.test [192.0.2.1]:25
+good 1764000500 x
+tls TLSv1.3 none
+ehlo SIZE;DSN
+detour null MX"
+is "$(printf 'state down\n%s\n' "$state" |
+    servers -j stat empty.test | json '[d[0][x] for x in d[0]][4:]')" \
+    "['down', '2025-11-24T16:00:00Z', '9 of 10 were refused', None, 0, '2025-11-24T16:10:00Z', '2096-10-02T07:06:40Z', 'mx1.empty.test [192.0.2.1]:25', '2025-11-24T16:08:20Z', 'TLSv1.3 none', 'SIZE;DSN', 'null MX', None]" \
+    "all that is known"
+is "$(printf 'state stopped\n%s\n' "$state" |
+    servers stat empty.test | cut -f 5,11,17)" "stopped$tab-$tab-" \
+    "stopped: nothing is planned"
+like "$(queue -n release empty.test)" 'would be released' "-n: no order"
+not_ok "is given" test -e "$SPOOL/state/empty.test/order"
+exits 0 "an order" queue release empty.test
+is "$(queue stat empty.test | cut -f 5,11,17)" \
+    "stopped${tab}2096-10-02T07:06:40Z${tab}release" "is to be followed"
+queue retry empty.test
+is "$(queue stat empty.test | cut -f 17)" retry "the last one counts"
+queue hold empty.test
+is "$(queue stat empty.test | cut -f 5)" held "stopped and on hold"
+queue release empty.test
+is "$(queue stat empty.test | cut -f 5,17)" "stopped${tab}retry" \
+    "released: stopped as before"
+rm "$SPOOL/state/empty.test/state"
+exits 1 "release what is neither" queue release empty.test
+rm -r "$SPOOL/state/empty.test"
 
 # -n
 find "$SPOOL" | sort >"$T/before"
