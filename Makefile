@@ -34,7 +34,7 @@ FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \
 		notice event tls_policy link doubt settle way carry deliver \
 		finding check legal place authority cover examine verdict \
-		talk look
+		talk look conduct offers survey
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

@@ -6,6 +6,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -24,9 +25,13 @@
 #include "examine.h"
 #include "finding.h"
 #include "idn.h"
+#include "look.h"
+#include "survey.h"
+#include "tls_client.h"
 #include "verdict.h"
 
 #define BATCH	100	/* domains that one process asks for together */
+#define REHEARSE 256	/* an option without a letter */
 #define UNKNOWN	3	/* exit status: nothing is proven */
 #define GRACE	2000	/* milliseconds beyond the time for the answers */
 #define POLICY_MAX (64 * 1024)	/* RFC 8461 3.3 */
@@ -43,6 +48,7 @@ struct options {
 	const char *backup;
 	const char *dir;
 	const char *policy;
+	char name[ADDR_DOMAIN_MAX + 1];	/* of this machine */
 	struct sockaddr_storage resolver[CONF_LIST_MAX];
 	int nresolver;
 	int64_t patience;	/* milliseconds */
@@ -55,13 +61,14 @@ struct run {
 	const struct options *o;
 	struct names names;
 	struct dns *dns;
+	struct look_us us;		/* where mail servers are looked at */
 	struct verdict *verdict;	/* one for each name */
 	size_t batch;			/* domains of one job */
 };
 
 static const char usage_text[] =
     "usage: mx-check [-46Dhjpqv] [-b backup] [-C dir] [-J number] [-P policy]\n"
-    "                [-r resolver] [-t seconds] [domain ...]\n";
+    "                [-r resolver] [-t seconds] [--rehearse] [domain ...]\n";
 
 static void __attribute__((noreturn))
 usage(void)
@@ -82,10 +89,11 @@ help(void)
 "  -b NAME  the backup (default: this machine, if it is configured as one;\n"
 "           else every host that is not best)\n"
 "  -D       ask the DNS only, no mail server\n"
+"  --rehearse  on the backup: would the primary take its mail?\n"
 "  -4, -6   one address family only\n"
 "  -r ADDR  ask this resolver, ADDR[@PORT]\n"
 "  -P FILE  the domain's MTA-STS policy (see the manual for how to get it)\n"
-"  -t SECS  time for one domain (default 10);  -J N  domains at once\n"
+"  -t SECS  time for one domain (default 20, with -D 10);  -J N  domains at once\n"
 "  -q       only what is not ok;  -v  on a terminal also what is ok\n"
 "  -j       JSON;  -p  one line for monitoring\n"
 "  -C DIR   configuration of the backup (default " CONF_DIR ")\n"
@@ -182,9 +190,14 @@ number(int option, const char *text, long long most)
 static void
 options_read(struct options *o, int argc, char **argv)
 {
+	static const struct option words[] = {
+		{ "rehearse", no_argument, NULL, REHEARSE },
+		{ NULL, 0, NULL, 0 }
+	};
 	int c;
 
-	while ((c = getopt(argc, argv, "46b:C:DhJ:jP:pqr:t:v")) != -1)
+	while ((c = getopt_long(argc, argv, "46b:C:DhJ:jP:pqr:t:v", words,
+	    NULL)) != -1)
 		switch (c) {
 		case '4':
 			o->check.v4 = true;
@@ -218,6 +231,9 @@ options_read(struct options *o, int argc, char **argv)
 		case 'q':
 			o->style.quiet = true;
 			break;
+		case REHEARSE:
+			o->check.rehearse = true;
+			break;
 		case 'r':
 			resolver_add(o, optarg);
 			break;
@@ -231,6 +247,8 @@ options_read(struct options *o, int argc, char **argv)
 		default:
 			usage();
 		}
+	if (o->patience == 0)
+		o->patience = o->check.dns_only ? 10000 : 20000;
 	if (!o->check.v4 && !o->check.v6)
 		o->check.v4 = o->check.v6 = true;
 }
@@ -254,6 +272,11 @@ configure(struct options *o)
 		o->configured = true;
 		o->check.us = &o->conf;
 	}
+	(void)strlcpy(o->name, o->conf.hostname, sizeof(o->name));
+	if (o->check.rehearse && (!o->configured || o->backup != NULL ||
+	    o->check.dns_only))
+		errx(EX_USAGE, "--rehearse is for the backup itself: it takes "
+		    "its configuration (-C), and neither -b nor -D");
 	if (o->backup != NULL) {
 		if (!idn_to_ascii(o->conf.hostname, o->backup, &why))
 			errx(EX_USAGE, "-b %s: %s", o->backup, why);
@@ -274,6 +297,18 @@ resolver_open(const struct options *o)
 	if (d == NULL)
 		err(UNKNOWN, "/etc/resolv.conf");
 	return d;
+}
+
+/* Who we are to the mail servers. */
+static void
+us_prepare(struct look_us *us, const struct options *o)
+{
+	char error[TLS_ERROR_MAX];
+
+	(void)strlcpy(us->name, o->name, sizeof(us->name));
+	memcpy(us->source, o->conf.source, sizeof(us->source));
+	if ((us->tls = tls_client_new(NULL, error)) == NULL)
+		errx(UNKNOWN, "TLS: %s", error);
 }
 
 /* For eyes, and in which colours. */
@@ -349,6 +384,7 @@ batch_work(size_t job, FILE *out, void *note, void *arg)
 	const struct options *o = run->o;
 	size_t first = job * run->batch, n = run->names.n - first, i;
 	struct verdict *v = note;
+	int64_t deadline = deadline_in(o->patience);
 	struct asked asked;
 	struct check *c;
 
@@ -359,7 +395,10 @@ batch_work(size_t job, FILE *out, void *note, void *arg)
 	asked_init(&asked);
 	for (i = 0; i < n; i++)
 		check_init(&c[i], run->names.name[first + i], &asked);
-	examine(c, n, &asked, run->dns, &o->check, deadline_in(o->patience));
+	examine(c, n, &asked, run->dns, &o->check, o->check.dns_only ?
+	    deadline : deadline_in(o->patience / 2));
+	if (!o->check.dns_only)
+		survey(c, n, run->dns, &o->check, &run->us, deadline);
 	for (i = 0; i < n; i++) {
 		verdict_of(&v[i], &c[i]);
 		if (!o->plugin)
@@ -412,7 +451,7 @@ run_all(struct run *run)
 int
 main(int argc, char **argv)
 {
-	static struct options o = { .patience = 10000, .atonce = 4 * BATCH,
+	static struct options o = { .atonce = 4 * BATCH,
 		.check.port = 25 };
 	struct run run = { .o = &o };
 	int64_t began = deadline_now();
@@ -426,6 +465,8 @@ main(int argc, char **argv)
 	if (o.policy != NULL)
 		policy_read(&o);
 	run.dns = resolver_open(&o);
+	if (!o.check.dns_only)
+		us_prepare(&run.us, &o);
 	run_all(&run);
 	for (i = 0; i < run.names.n; i++)
 		status = findings_worse(status, run.verdict[i].status);
@@ -434,6 +475,7 @@ main(int argc, char **argv)
 		    deadline_now() - began, o.patience);
 	else if (o.style.terminal && !o.style.json && run.names.n > 1)
 		verdict_table(stdout, run.verdict, run.names.n, &o.style);
+	tls_client_free(run.us.tls);
 	dns_close(run.dns);
 	names_free(&run.names);
 	free(run.verdict);

@@ -64,6 +64,22 @@ static const struct id {
 	[CHECK_STS_POLICY] = { "sts-policy", OK | WARN | FAIL },
 	[CHECK_STS_COVER] = { "sts-cover", OK | WARN | FAIL },
 	[CHECK_TLSRPT] = { "tlsrpt", OK | WARN },
+	[CHECK_SMTP_CONNECT] = { "smtp-connect", OK | FAIL },
+	[CHECK_SMTP_SESSION] = { "smtp-session", OK | WARN | FAIL },
+	[CHECK_SMTP_NAME] = { "smtp-name", OK | WARN | FAIL },
+	[CHECK_SMTP_PTR] = { "smtp-ptr", OK | WARN },
+	[CHECK_SMTP_STARTTLS] = { "smtp-starttls", OK | WARN | FAIL },
+	[CHECK_SMTP_CERT] = { "smtp-cert", OK | WARN | FAIL },
+	[CHECK_TLSA_MATCH] = { "tlsa-match", OK | WARN | FAIL },
+	[CHECK_TLSA_ROLLOVER] = { "tlsa-rollover", OK },
+	[CHECK_SMTP_NULL] = { "smtp-null", OK | WARN | FAIL },
+	[CHECK_SMTP_POSTMASTER] = { "smtp-postmaster", OK | WARN | FAIL },
+	[CHECK_SMTP_RELAY] = { "smtp-relay", OK | WARN | FAIL },
+	[CHECK_BACKUP_OFFERS] = { "backup-offers", OK | WARN },
+	[CHECK_REHEARSE_MAIL] = { "rehearse-mail", OK | WARN | FAIL },
+	[CHECK_REHEARSE_SPF] = { "rehearse-spf", OK | FAIL },
+	[CHECK_REHEARSE_USERS] = { "rehearse-users", OK | WARN },
+	[CHECK_REHEARSE_XCLIENT] = { "rehearse-xclient", OK },
 };
 
 const char *

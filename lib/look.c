@@ -11,6 +11,7 @@
 
 #include "deadline.h"
 #include "plain.h"
+#include "reply.h"
 
 /* Names that the RFCs keep for such as this (RFC 2606, RFC 6761). */
 #define OUTSIDE		"mx-check-relay-test@example.com"
@@ -82,8 +83,10 @@ note_offer(void *arg, const char *text)
 	struct look *l = arg;
 	size_t i, used = strlen(l->keywords), n = strcspn(text, " ");
 
-	if (used > 0 && used + 2 < sizeof(l->keywords))
-		l->keywords[used++] = ';';
+	if (used > 0)
+		used = strlcat(l->keywords, ", ", sizeof(l->keywords));
+	if (used + 1 >= sizeof(l->keywords))
+		used = sizeof(l->keywords) - 1;
 	plain(l->keywords + used, sizeof(l->keywords) - used, text);
 	for (i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
 		if (strlen(offers[i].name) == n &&
@@ -126,8 +129,9 @@ greeting(struct looker *k)
 	if (!hear(k, &l->greeting))
 		return false;
 	l->greeted = deadline_now() - k->began;
-	return talk_is_good(&l->greeting) ||
-	    talk_refused(&k->talk, &l->greeting);
+	if (!talk_is_good(&l->greeting))
+		return talk_refused(&k->talk, &l->greeting);
+	return talk_is_silent(&k->talk);
 }
 
 static void

@@ -94,7 +94,7 @@ struct look {
 	bool encrypted;		/* tls means something */
 	unsigned offers;	/* after STARTTLS; LOOK_TLS from before */
 	int64_t size;		/* its limit; 0: none said */
-	char keywords[LOOK_OFFERS];	/* "SIZE 1000;DSN", plain text */
+	char keywords[LOOK_OFFERS];	/* "SIZE 1000, DSN", plain text */
 	char name[ADDR_DOMAIN_MAX + 1];	/* in the reply to EHLO; "" none
 					   that is a host name */
 	struct talk_reply greeting, ehlo, starttls;

@@ -11,6 +11,7 @@
 
 #include "deadline.h"
 #include "plain.h"
+#include "reply.h"
 
 #define REPLY_LINES	200
 #define LINE_MAX_SAID	1024	/* of a command */

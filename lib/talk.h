@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "reply.h"
 #include "stream.h"
 #include "tls_client.h"
 
@@ -15,6 +14,8 @@
  * Words with a mail server that nobody need trust: commands out, replies in,
  * within one deadline and a number of octets, and why it ended in plain text.
  */
+
+struct reply;
 
 #define TALK_OCTETS	(256 * 1024)	/* of a server; TLS counts as it is */
 #define TALK_TEXT	200		/* of a reply */

@@ -122,7 +122,7 @@ resolver old "$old_port" no
 # PORT DOMAIN: outcome and secure
 outcome()
 {
-	"$BIN/mx-check" -4j -t 5 -r "127.0.0.1@$1" "$2" >"$T/json"
+	"$BIN/mx-check" -D -4j -t 5 -r "127.0.0.1@$1" "$2" >"$T/json"
 	sed 's/.*"outcome":"\([a-z]*\)","secure":\([a-z]*\).*/\1 \2/' \
 	    "$T/json"
 }
@@ -158,7 +158,7 @@ for port in $nsd_port $ede_port $old_port; do
 	fi
 done
 
-"$BIN/mx-check" -r "127.0.0.1@$ede_port" badaddr.sound.test tomx.sound.test \
+"$BIN/mx-check" -D -r "127.0.0.1@$ede_port" badaddr.sound.test tomx.sound.test \
     >"$T/out"
 is "$?" 2 "faults of hosts"
 like "$(cat "$T/out")" \
@@ -167,7 +167,7 @@ like "$(cat "$T/out")" \
 like "$(cat "$T/out")" '^fail	tomx.sound.test	mx-alias	cname.sound.test	' \
     "a host is an alias"
 
-"$BIN/mx-check" -r "127.0.0.1@$nsd_port" sound.test | grep ' IN ' | sort \
+"$BIN/mx-check" -D -r "127.0.0.1@$nsd_port" sound.test | grep ' IN ' | sort \
     >"$T/ours"
 drill -p "$nsd_port" @127.0.0.1 sound.test MX |
     sed -n '/ANSWER SECTION/,/^$/p' | grep '^sound' | tr '\t' ' ' | sort \

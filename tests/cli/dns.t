@@ -14,7 +14,7 @@ ask()
 	seconds=$1
 	shift
 	began=$(date +%s%N)
-	"$BIN/mx-check" -4jt "$seconds" -r "${server:-$addr@$port}" "$@" \
+	"$BIN/mx-check" -D -4jt "$seconds" -r "${server:-$addr@$port}" "$@" \
 	    >"$T/json" 2>"$T/stderr"
 	status=$?
 	took=$((($(date +%s%N) - began) / 1000000))
@@ -112,7 +112,7 @@ one tempfail 0 oddalias.evil 'no host name'
 for i in $(seq 60); do
 	echo "good.n$i.evil"
 done >"$T/list"
-(ulimit -n 24 && "$BIN/mx-check" -4jt 10 -r "$addr@$port" - <"$T/list" \
+(ulimit -n 24 && "$BIN/mx-check" -D -4jt 10 -r "$addr@$port" - <"$T/list" \
     >"$T/json" 2>"$T/stderr")
 is "$(grep -c '"outcome":"data","secure"' "$T/json")" 60 "few descriptors"
 
@@ -122,7 +122,7 @@ python3 "$TOP/tests/peers/evildns.py" -c "$T/zone" >"$T/evil2" &
 cleanup_pid $!
 until_ok 10 test -s "$T/evil2"
 read -r addr2 port2 <"$T/evil2"
-"$BIN/mx-check" -r "$addr2@$port2" x.evil >"$T/out"
+"$BIN/mx-check" -D -r "$addr2@$port2" x.evil >"$T/out"
 is "$?" 3 "A and AAAA without rdata: exit 3"
 is "$(grep -c 'lookup-temp.*malformed record' "$T/out")" 2 "and two reasons"
 
@@ -137,7 +137,7 @@ server=$addr@$port
 ask_two()
 {
 	began=$(date +%s%N)
-	"$BIN/mx-check" -4jt 5 -r "$1" -r "$2" "$3" >"$T/json"
+	"$BIN/mx-check" -D -4jt 5 -r "$1" -r "$2" "$3" >"$T/json"
 	took=$((($(date +%s%N) - began) / 1000000))
 	got=$(sed 's/.*"outcome":"\([a-z]*\)","secure.*/\1/' "$T/json")
 }
@@ -161,7 +161,7 @@ ask_two "$addr4@$port4" "$addr4@$port4" x.example
 is "$got" tempfail "SERVFAIL of both"
 
 # Nothing that a terminal obeys comes through, nor is it looked up.
-"$BIN/mx-check" -r "$addr@$port" escapes.evil >"$T/out"
+"$BIN/mx-check" -D -r "$addr@$port" escapes.evil >"$T/out"
 is "$?" 2 "escapes: exit 2"
 is "$(LC_ALL=C tr -d '\11\12\40-\176' <"$T/out" | wc -c | tr -d ' ')" 0 \
     "escapes: plain text only"

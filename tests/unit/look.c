@@ -117,8 +117,8 @@ test_good(void)
 	is_int(l.offers, LOOK_SIZE | LOOK_8BITMIME | LOOK_SMTPUTF8 |
 	    LOOK_DSN | LOOK_XCLIENT, "good: offers");
 	is_int(l.size, 1000, "good: its limit");
-	is_str(l.keywords, "SIZE 1000;8bitmime;SMTPUTF8;DSN;"
-	    "XCLIENT NAME ADDR;FUTURE\\033[2J", "good: keywords, plain");
+	is_str(l.keywords, "SIZE 1000, 8bitmime, SMTPUTF8, DSN, "
+	    "XCLIENT NAME ADDR, FUTURE\\033[2J", "good: keywords, plain");
 	is_str(l.greeting.text, "220 mx1.example.org ESMTP Postfix",
 	    "good: greeting");
 	is_int(l.null_sender.code, 250, "good: the null sender");
