@@ -129,6 +129,12 @@ dns_trust_ad(struct dns *d)
 	d->resolv.trust_ad = true;
 }
 
+bool
+dns_trusts_ad(const struct dns *d)
+{
+	return d->resolv.trust_ad;
+}
+
 /* Names */
 
 /*

@@ -89,6 +89,8 @@ void dns_close(struct dns *d);
 
 /* Believe the AD bit of any resolver, on the operator's word. */
 void dns_trust_ad(struct dns *d);
+/* Without that nothing is ever secure. */
+bool dns_trusts_ad(const struct dns *d);
 
 void dns_query_init(struct dns_query *q, const char *name, enum dns_type type);
 void dns_query_clear(struct dns_query *q);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
+
 #define BEST_AGE	(30 * 86400)	/* seconds */
 
 static void
@@ -14,7 +16,7 @@ forget(struct tls_policy *p)
 	size_t i;
 
 	if (p->dane != NULL)
-		dane_clear(p->dane, p->route->nhost);
+		dane_clear(p->dane, p->ndane);
 	free(p->dane);
 	p->dane = NULL;
 	for (i = 0; i < ROUTE_ADDRS_MAX; i++) {
@@ -34,10 +36,14 @@ tls_policy_route(struct tls_policy *p, struct route *r,
 	    strstr(remembered, " dane-") != NULL;
 	if (p->settings->tls != CONF_TLS_DANE)
 		return;
+	if (!dns_trusts_ad(p->dns))
+		log_warnx("%s: no DANE, for the resolver is not believed: "
+		    "see \"resolver\" in mxkeep.conf(5)", p->domain);
 	/* Its names came out of a secure DNS then. */
 	if (p->dane_only)
 		r->secure = route_look_up(r, p->dns, deadline);
 	p->dane = dane_of_route(r, p->dns, deadline);
+	p->ndane = r->nhost;
 }
 
 void

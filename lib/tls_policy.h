@@ -32,6 +32,7 @@ struct tls_policy {
 	const struct route *route;
 	bool dane_only;		/* what is not known by DANE is left alone */
 	struct dane_host *dane;	/* one for each host of the route; or NULL */
+	size_t ndane;
 	bool broken[ROUTE_ADDRS_MAX];
 	struct tls_session *session[ROUTE_ADDRS_MAX];
 	const char *name[3];

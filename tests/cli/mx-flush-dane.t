@@ -289,4 +289,39 @@ for name in ee:ee-mx cname:cname-real cname-name:cname-name-mx \
 	is "$(sed -n 's/^tls .* //p' "$T/primary/${name%:*}.log")" \
 	    "${name#*:}.sound.test" "${name%:*}: SNI"
 done
+
+### The last route that worked, when the DNS names none
+
+# DOMAIN as if it had been delivered to the server of ee, known as that was
+recall()
+{
+	mkdomain "$1"
+	mkdir -p "$SPOOL/state/$1"
+	sed "s/ee-mx/${2:-ee-mx}/" "$SPOOL/state/ee.sound.test/state" \
+	    >"$SPOOL/state/$1/state"
+	"$BIN/mx-queue" -C "$CONF" add -f ann@sender.test "a@$1" <"$T/m" \
+	    >"$T/out" 2>&1 || diag_file "$T/out"
+	"$BIN/mx-flush" -v -C "$CONF" "$1" 2>"$T/log"
+}
+recall gone.sound.test
+like "$(cat "$T/log")" 'delivered id=.* tls="TLSv1.3 [A-Z0-9_]* dane-ee"' \
+    "a host that was known by DANE still is"
+recall gone2.sound.test ee-gone
+like "$(cat "$T/log")" 'unroutable .*it was known by DANE.*and is not now' \
+    "or, if it is not, it is left alone"
+is "$(grep -c '^tls' "$T/primary/ee.log")" 2 "one mail more has come"
+
+# And with no DNS at all.
+echo "resolver 127.0.0.1@$(free_port)" >>"$CONF/mxkeep.conf"
+sed -i "/^resolver 127.0.0.1@$dns_port/d" "$CONF/mxkeep.conf"
+recall gone3.sound.test
+like "$(cat "$T/log")" 'unroutable .*Connection refused.*it was known by DANE' \
+    "without a DNS it cannot be known"
+is "$(find "$SPOOL/mail" -type f -path '*gone[23]*' | wc -l | tr -d ' ')" 2 \
+    "the mail waits"
+sed -i 's/^tls .*/tls none/' \
+    "$SPOOL/state/gone3.sound.test/state"
+"$BIN/mx-flush" -v -C "$CONF" gone3.sound.test 2>"$T/log"
+like "$(cat "$T/log")" 'delivered id=.* tls="TLSv1.3 [A-Z0-9_]* none"' \
+    "one that was not known by DANE need not be"
 done_testing
