@@ -29,7 +29,8 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage ration backlog
 FLOOR3 =	crowd peer resolv dns asked route hosts tls confine tls_client \
-		hook dane turn dial knock
+		hook dane turn dial knock \
+		chain
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \
 		notice event tls_policy link doubt settle way carry deliver \

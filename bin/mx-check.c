@@ -17,6 +17,7 @@
 
 #include "addr.h"
 #include "asked.h"
+#include "chain.h"
 #include "check.h"
 #include "conf.h"
 #include "crew.h"
@@ -34,7 +35,7 @@
 #define REHEARSE 256	/* an option without a letter */
 #define UNKNOWN	3	/* exit status: nothing is proven */
 #define GRACE	2000	/* milliseconds beyond the time for the answers */
-#define POLICY_MAX (64 * 1024)	/* RFC 8461 3.3 */
+#define TEXT_MAX (64 * 1024)	/* of a policy: RFC 8461 3.3 */
 
 struct names {
 	char **name;
@@ -47,7 +48,7 @@ struct options {
 	struct conf conf;
 	const char *backup;
 	const char *dir;
-	const char *policy;
+	const char *policy, *anchors;	/* files */
 	char name[ADDR_DOMAIN_MAX + 1];	/* of this machine */
 	struct sockaddr_storage resolver[CONF_LIST_MAX];
 	int nresolver;
@@ -67,8 +68,9 @@ struct run {
 };
 
 static const char usage_text[] =
-    "usage: mx-check [-46Dhjpqv] [-b backup] [-C dir] [-J number] [-P policy]\n"
-    "                [-r resolver] [-t seconds] [--rehearse] [domain ...]\n";
+    "usage: mx-check [-46DhjpqSv] [-b backup] [-C dir] [-J number] [-k anchors]\n"
+    "                [-P policy] [-r resolver] [-t seconds] [--rehearse]\n"
+    "                [domain ...]\n";
 
 static void __attribute__((noreturn))
 usage(void)
@@ -92,6 +94,7 @@ help(void)
 "  --rehearse  on the backup: would the primary take its mail?\n"
 "  -4, -6   one address family only\n"
 "  -r ADDR  ask this resolver, ADDR[@PORT]\n"
+"  -S       verify DNSSEC here, from the root's keys or (-k FILE) others\n"
 "  -P FILE  the domain's MTA-STS policy (see the manual for how to get it)\n"
 "  -t SECS  time for one domain (default 20, with -D 10);  -J N  domains at once\n"
 "  -q       only what is not ok;  -v  on a terminal also what is ok\n"
@@ -196,7 +199,7 @@ options_read(struct options *o, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "46b:C:DhJ:jP:pqr:t:v", words,
+	while ((c = getopt_long(argc, argv, "46b:C:DhJ:jk:P:pqr:St:v", words,
 	    NULL)) != -1)
 		switch (c) {
 		case '4':
@@ -222,6 +225,9 @@ options_read(struct options *o, int argc, char **argv)
 		case 'j':
 			o->style.json = true;
 			break;
+		case 'k':
+			o->anchors = optarg;
+			break;
 		case 'P':
 			o->policy = optarg;
 			break;
@@ -236,6 +242,9 @@ options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'r':
 			resolver_add(o, optarg);
+			break;
+		case 'S':
+			o->check.validate = true;
 			break;
 		case 't':
 			o->patience = 1000 * (int64_t)number('t', optarg,
@@ -328,26 +337,40 @@ style_choose(struct verdict_style *style)
 	    strcmp(term, "dumb") != 0;
 }
 
-/* The text of the MTA-STS policy; lives until the end. */
-static void
-policy_read(struct options *o)
+/* The text of a file, or of standard input; lives until the end. */
+static const char *
+text_read(const char *file)
 {
-	static char text[POLICY_MAX + 1];
+	char *text = malloc(TEXT_MAX + 1);
 	FILE *f = stdin;
 	size_t n;
 
-	if (strcmp(o->policy, "-") != 0 &&
-	    (f = fopen(o->policy, "r")) == NULL)
-		err(EX_USAGE, "%s", o->policy);
-	n = fread(text, 1, sizeof(text), f);
+	if (text == NULL)
+		err(UNKNOWN, NULL);
+	if (strcmp(file, "-") != 0 && (f = fopen(file, "r")) == NULL)
+		err(EX_USAGE, "%s", file);
+	n = fread(text, 1, TEXT_MAX + 1, f);
 	if (ferror(f))
-		err(UNKNOWN, "%s", o->policy);
-	if (n == sizeof(text) || memchr(text, '\0', n) != NULL)
-		errx(EX_USAGE, "%s: not the text of a policy", o->policy);
+		err(UNKNOWN, "%s", file);
+	if (n > TEXT_MAX || memchr(text, '\0', n) != NULL)
+		errx(EX_USAGE, "%s: not a text, or too long", file);
 	text[n] = '\0';
 	if (f != stdin)
 		fclose(f);
-	o->check.policy = text;
+	return text;
+}
+
+static void
+texts_read(struct options *o)
+{
+	if (o->policy != NULL)
+		o->check.policy = text_read(o->policy);
+	if (o->anchors == NULL)
+		return;
+	o->check.validate = true;
+	o->check.anchors = text_read(o->anchors);
+	if (!chain_anchors_are_sound(o->check.anchors))
+		errx(EX_USAGE, "%s: expected DS or DNSKEY records", o->anchors);
 }
 
 /* What is to be checked: arguments, standard input, or the configuration. */
@@ -462,8 +485,7 @@ main(int argc, char **argv)
 	configure(&o);
 	style_choose(&o.style);
 	names_find(&run.names, &o, argv + optind);
-	if (o.policy != NULL)
-		policy_read(&o);
+	texts_read(&o);
 	run.dns = resolver_open(&o);
 	if (!o.check.dns_only)
 		us_prepare(&run.us, &o);

@@ -41,23 +41,29 @@ hash(const char *name, enum dns_type type)
 	return h;
 }
 
+/* How it is asked. */
+struct how {
+	const struct sockaddr_storage *at;
+	bool tcp, raw;
+};
+
 static bool
 is_same(const struct dns_query *q, const char *name, enum dns_type type,
-    const struct sockaddr_storage *at, bool tcp)
+    const struct how *how)
 {
-	return q->type == type && q->tcp == tcp && q->at == at &&
-	    strcmp(q->name, name) == 0;
+	return q->type == type && q->tcp == how->tcp && q->at == how->at &&
+	    q->raw == how->raw && strcmp(q->name, name) == 0;
 }
 
 /* The slot of the question, or the one that it would have. */
 static size_t *
 slot_find(const struct asked *a, const char *name, enum dns_type type,
-    const struct sockaddr_storage *at, bool tcp)
+    const struct how *how)
 {
 	size_t i = hash(name, type) & (a->nslot - 1);
 
 	while (a->slot[i] != 0 &&
-	    !is_same(a->q[a->slot[i] - 1], name, type, at, tcp))
+	    !is_same(a->q[a->slot[i] - 1], name, type, how))
 		i = (i + 1) & (a->nslot - 1);
 	return &a->slot[i];
 }
@@ -68,6 +74,7 @@ grow(struct asked *a)
 {
 	size_t i, size = a->nslot == 0 ? 64 : 2 * a->nslot;
 	struct dns_query **q;
+	struct how how;
 	size_t *slot;
 
 	if (a->n < a->nslot / 2)
@@ -80,15 +87,16 @@ grow(struct asked *a)
 	free(a->slot);
 	a->slot = slot;
 	a->nslot = size;
-	for (i = 0; i < a->n; i++)
-		*slot_find(a, q[i]->name, q[i]->type, q[i]->at,
-		    q[i]->tcp) = i + 1;
+	for (i = 0; i < a->n; i++) {
+		how = (struct how){ q[i]->at, q[i]->tcp, q[i]->raw };
+		*slot_find(a, q[i]->name, q[i]->type, &how) = i + 1;
+	}
 	return true;
 }
 
 static struct dns_query *
 want(struct asked *a, const char *name, enum dns_type type,
-    const struct sockaddr_storage *at, bool tcp)
+    const struct how *how)
 {
 	struct dns_query *q;
 	size_t *slot;
@@ -99,7 +107,7 @@ want(struct asked *a, const char *name, enum dns_type type,
 		a->failed = true;
 		return NULL;
 	}
-	slot = slot_find(a, name, type, at, tcp);
+	slot = slot_find(a, name, type, how);
 	if (*slot != 0)
 		return a->q[*slot - 1];
 	if ((q = malloc(sizeof(*q))) == NULL) {
@@ -107,8 +115,9 @@ want(struct asked *a, const char *name, enum dns_type type,
 		return NULL;
 	}
 	dns_query_init(q, name, type);
-	q->at = at;
-	q->tcp = tcp;
+	q->at = how->at;
+	q->tcp = how->tcp;
+	q->raw = how->raw;
 	a->q[a->n++] = q;
 	*slot = a->n;
 	return q;
@@ -117,20 +126,27 @@ want(struct asked *a, const char *name, enum dns_type type,
 void
 asked_want(struct asked *a, const char *name, enum dns_type type)
 {
-	(void)want(a, name, type, NULL, false);
+	(void)want(a, name, type, &(struct how){ NULL, false, false });
 }
 
 void
 asked_want_at(struct asked *a, const char *name, enum dns_type type,
     const struct sockaddr_storage *at, bool tcp)
 {
-	(void)want(a, name, type, at, tcp);
+	(void)want(a, name, type, &(struct how){ at, tcp, false });
+}
+
+void
+asked_want_raw(struct asked *a, const char *name, enum dns_type type)
+{
+	(void)want(a, name, type, &(struct how){ NULL, false, true });
 }
 
 void
 asked_must(struct asked *a, const char *name, enum dns_type type)
 {
-	struct dns_query *q = want(a, name, type, NULL, false);
+	struct dns_query *q = want(a, name, type,
+	    &(struct how){ NULL, false, false });
 
 	if (q != NULL)
 		q->until = INT64_MAX;
@@ -148,22 +164,35 @@ asked_run(struct asked *a, struct dns *d, int64_t until, int64_t deadline)
 	a->done = a->n;
 }
 
+static struct dns_query *
+find(const struct asked *a, const char *name, enum dns_type type,
+    const struct how *how)
+{
+	size_t *slot;
+
+	if (a->nslot == 0)
+		return NULL;
+	slot = slot_find(a, name, type, how);
+	return *slot == 0 ? NULL : a->q[*slot - 1];
+}
+
 struct dns_query *
 asked_find(const struct asked *a, const char *name, enum dns_type type)
 {
-	return asked_find_at(a, name, type, NULL, false);
+	return find(a, name, type, &(struct how){ NULL, false, false });
 }
 
 struct dns_query *
 asked_find_at(const struct asked *a, const char *name, enum dns_type type,
     const struct sockaddr_storage *at, bool tcp)
 {
-	size_t *slot;
+	return find(a, name, type, &(struct how){ at, tcp, false });
+}
 
-	if (a->nslot == 0)
-		return NULL;
-	slot = slot_find(a, name, type, at, tcp);
-	return *slot == 0 ? NULL : a->q[*slot - 1];
+struct dns_query *
+asked_find_raw(const struct asked *a, const char *name, enum dns_type type)
+{
+	return find(a, name, type, &(struct how){ NULL, false, true });
 }
 
 struct dns_query *

@@ -33,6 +33,8 @@ void asked_clear(struct asked *a);
 void asked_want(struct asked *a, const char *name, enum dns_type type);
 void asked_want_at(struct asked *a, const char *name, enum dns_type type,
     const struct sockaddr_storage *at, bool tcp);
+/* With signatures, and its packet alone. */
+void asked_want_raw(struct asked *a, const char *name, enum dns_type type);
 /* One that may take all the time there is. */
 void asked_must(struct asked *a, const char *name, enum dns_type type);
 
@@ -48,6 +50,8 @@ struct dns_query *asked_find(const struct asked *a, const char *name,
     enum dns_type type);
 struct dns_query *asked_find_at(const struct asked *a, const char *name,
     enum dns_type type, const struct sockaddr_storage *at, bool tcp);
+struct dns_query *asked_find_raw(const struct asked *a, const char *name,
+    enum dns_type type);
 
 /* The same if it is DNS_DATA, else NULL. */
 struct dns_query *asked_data(const struct asked *a, const char *name,

@@ -45,7 +45,7 @@ struct check_options {
 	bool dns_only;		/* -D: no SMTP */
 	bool rehearse;		/* --rehearse: this machine is the backup */
 	bool validate;		/* -S: DNSSEC by ourselves */
-	const char *anchors;	/* -k: file of trust anchors, or NULL */
+	const char *anchors;	/* -k: text of trust anchors, or NULL */
 	const char *policy;	/* -P: text of the MTA-STS policy, or NULL */
 	int port;		/* of the MX hosts: 25 */
 };

@@ -3,10 +3,13 @@
 #include <sys/types.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "chain.h"
 #include "cover.h"
 #include "sts.h"
+#include "tls_client.h"
 
 #define AGE_SHORT	604800		/* a week: RFC 8461 3.2 */
 #define TXT_MAX		2048
@@ -22,9 +25,12 @@ below(char *out, const char *prefix, const char *domain)
 }
 
 void
-cover_want_domain(struct check *c)
+cover_want_domain(struct check *c, const struct check_options *o)
 {
 	char name[ADDR_DOMAIN_MAX + 1];
+
+	if (o->validate)
+		chain_want(c->asked, c->domain, DNS_MX);
 
 	below(name, "_mta-sts", c->domain);
 	asked_want(c->asked, name, DNS_TXT);
@@ -33,16 +39,97 @@ cover_want_domain(struct check *c)
 }
 
 void
-cover_want_hosts(struct check *c)
+cover_want_hosts(struct check *c, const struct check_options *o)
 {
 	char name[ADDR_DOMAIN_MAX + 1];
 	size_t i;
 
-	for (i = 0; i < c->nhost; i++)
-		if (c->host[i].sound) {
-			check_tlsa_name(name, c->host[i].name);
-			asked_want(c->asked, name, DNS_TLSA);
-		}
+	for (i = 0; i < c->nhost; i++) {
+		if (!c->host[i].sound)
+			continue;
+		check_tlsa_name(name, c->host[i].name);
+		asked_want(c->asked, name, DNS_TLSA);
+		if (!o->validate)
+			continue;
+		if (o->v4)
+			chain_want(c->asked, c->host[i].name, DNS_A);
+		if (o->v6)
+			chain_want(c->asked, c->host[i].name, DNS_AAAA);
+		chain_want(c->asked, name, DNS_TLSA);
+	}
+}
+
+/* DNSSEC, as we have it */
+
+static void
+link_add(struct chain_link *link, size_t *n, const char *name,
+    enum dns_type type)
+{
+	struct chain_link *l = &link[(*n)++];
+
+	memset(l, 0, sizeof(*l));
+	(void)strlcpy(l->name, name, sizeof(l->name));
+	l->type = type;
+}
+
+static void
+judge_link(struct check *c, const struct chain_link *l)
+{
+	switch (l->trust) {
+	case CHAIN_UNKNOWN:
+		finding_unknown(&c->found, CHECK_DNSSEC_OWN, l->name,
+		    "Not verified: %s.", l->why);
+		break;
+	case CHAIN_SECURE:
+		if (l->type == DNS_MX)
+			finding_add(&c->found, CHECK_OK, CHECK_DNSSEC_OWN,
+			    l->name, "Secure: we have verified the MX set "
+			    "from the trust anchor down.");
+		break;
+	case CHAIN_INSECURE:
+		finding_add(&c->found, CHECK_OK, CHECK_DNSSEC_OWN, l->name,
+		    "Insecure: not signed from here on: %s.", l->why);
+		break;
+	case CHAIN_BOGUS:
+		finding_add(&c->found, CHECK_FAIL, CHECK_DNSSEC_OWN, l->name,
+		    "Bogus: %s. Senders that validate find nothing: mend the "
+		    "signatures, or the DS record in the parent zone.",
+		    l->why);
+		break;
+	}
+}
+
+#define LINKS_MAX (1 + 3 * CHECK_HOSTS_MAX)
+
+void
+cover_verify(struct check *c, const struct check_options *o, int64_t deadline)
+{
+	struct chain_link *link;
+	char name[ADDR_DOMAIN_MAX + 1];
+	size_t i, n = 0;
+
+	if (!o->validate || !c->named)
+		return;
+	if ((link = calloc(LINKS_MAX, sizeof(*link))) == NULL) {
+		c->found.failed = true;
+		return;
+	}
+	link_add(link, &n, c->domain, DNS_MX);
+	for (i = 0; i < c->nhost; i++) {
+		check_tlsa_name(name, c->host[i].name);
+		if (asked_data(c->asked, c->host[i].name, DNS_AAAA) != NULL)
+			link_add(link, &n, c->host[i].name, DNS_AAAA);
+		if (asked_data(c->asked, c->host[i].name, DNS_A) != NULL)
+			link_add(link, &n, c->host[i].name, DNS_A);
+		if (asked_data(c->asked, name, DNS_TLSA) != NULL)
+			link_add(link, &n, name, DNS_TLSA);
+	}
+	chain_verify(c->asked, link, n, o->anchors, deadline);
+	for (i = 0; i < n; i++)
+		if (i == 0 || strcmp(link[i].name, link[i - 1].name) != 0 ||
+		    link[i].trust != link[i - 1].trust)
+			judge_link(c, &link[i]);
+	free(link);
 }
 
 /* DNSSEC, as the resolver has it */
@@ -70,22 +157,16 @@ judge_dnssec(struct check *c)
 
 /* TLSA */
 
-bool
-cover_is_usable(const struct dns_record *rr)
+static bool
+is_usable(const struct dns_record *rr)
 {
-	if (rr->datalen < 4 || rr->data[0] < 2 || rr->data[0] > 3 ||
-	    rr->data[1] > 1)
+	struct tls_tlsa tlsa;
+
+	if (rr->datalen < 4)
 		return false;
-	switch (rr->data[2]) {
-	case 0:
-		return true;
-	case 1:
-		return rr->datalen == 3 + 32;
-	case 2:
-		return rr->datalen == 3 + 64;
-	default:
-		return false;
-	}
+	tlsa = (struct tls_tlsa){ rr->data[0], rr->data[1], rr->data[2],
+		rr->data + 3, rr->datalen - 3 };
+	return tls_tlsa_is_usable(&tlsa);
 }
 
 static bool
@@ -94,7 +175,7 @@ has_usable(const struct check_host *h)
 	size_t i;
 
 	for (i = 0; h->tlsa != NULL && i < h->tlsa->nrr; i++)
-		if (cover_is_usable(&h->tlsa->rr[i]))
+		if (is_usable(&h->tlsa->rr[i]))
 			return true;
 	return false;
 }

@@ -11,16 +11,14 @@
  */
 
 /* The records of the domain: round one. */
-void cover_want_domain(struct check *c);
+void cover_want_domain(struct check *c, const struct check_options *o);
 /* Those of the hosts: round two. */
-void cover_want_hosts(struct check *c);
+void cover_want_hosts(struct check *c, const struct check_options *o);
+
+/* With -S, what was asked for is verified.  Blocks until DEADLINE at most. */
+void cover_verify(struct check *c, const struct check_options *o,
+    int64_t deadline);
 
 void cover_judge(struct check *c, const struct check_options *o);
-
-/*
- * Can a sender with DANE use this TLSA record: of usage 2 or 3, a selector
- * and a matching type that exist, and a digest of the right length?
- */
-bool cover_is_usable(const struct dns_record *rr);
 
 #endif

@@ -730,6 +730,20 @@ answer_failed(struct dns *d, struct ask *a, const struct message *m)
 	return STEP_NEXT;
 }
 
+static enum step
+answer_keep(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
+{
+	if ((a->q->packet = malloc(len)) == NULL) {
+		ask_why(d, a, "out of memory");
+		ask_finish(a, DNS_TEMPFAIL);
+		return STEP_DONE;
+	}
+	memcpy(a->q->packet, p, len);
+	a->q->packetlen = len;
+	ask_finish(a, DNS_DATA);
+	return STEP_DONE;
+}
+
 /* The door for everything a server sends. */
 static enum step
 answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
@@ -755,6 +769,8 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 	a->q->rcode = (int)m.rcode;
 	if (m.rcode != LDNS_RCODE_NOERROR && m.rcode != LDNS_RCODE_NXDOMAIN)
 		return answer_failed(d, a, &m);
+	if (a->q->raw)
+		return answer_keep(d, a, p, len);
 	if (a->cd) {
 		ask_why(d, a, "DNSSEC validation failed");
 		ask_finish(a, DNS_BOGUS);
@@ -778,7 +794,7 @@ question_build(struct ask *a)
 		return false;
 	pkt = ldns_pkt_query_new(name, (ldns_rr_type)a->q->type,
 	    LDNS_RR_CLASS_IN, a->q->at != NULL ? 0 :
-	    LDNS_RD | LDNS_AD | (a->cd ? LDNS_CD : 0));
+	    LDNS_RD | LDNS_AD | (a->cd || a->q->raw ? LDNS_CD : 0));
 	if (pkt == NULL) {
 		ldns_rdf_deep_free(name);
 		return false;
@@ -787,6 +803,8 @@ question_build(struct ask *a)
 	ldns_pkt_set_id(pkt, (uint16_t)arc4random());
 	if (a->edns)
 		ldns_pkt_set_edns_udp_size(pkt, UDP_SIZE);
+	if (a->edns && a->q->raw)
+		ldns_pkt_set_edns_do(pkt, true);
 	if (ldns_pkt2wire(&wire, pkt, &len) != LDNS_STATUS_OK ||
 	    len > sizeof(a->out) - 2)
 		goto out;
@@ -1106,6 +1124,9 @@ query_forget(struct dns_query *q)
 {
 	records_free(q->rr, q->nrr);
 	free(q->answer);
+	free(q->packet);
+	q->packet = NULL;
+	q->packetlen = 0;
 	q->rr = NULL;
 	q->nrr = 0;
 	q->answer = NULL;
@@ -1143,7 +1164,8 @@ dns_lookup_each(struct dns *d, struct dns_query **q, size_t n,
 		strlcpy(q[i]->canonical, q[i]->name, sizeof(q[i]->canonical));
 		lower(q[i]->canonical);
 		q[i]->answer = strdup("");
-		q[i]->outcome = is_askable(q[i]->name) ? DNS_TEMPFAIL :
+		q[i]->outcome = is_askable(q[i]->name) || (q[i]->raw &&
+		    strcmp(q[i]->name, ".") == 0) ? DNS_TEMPFAIL :
 		    DNS_NXDOMAIN;
 	}
 	if ((ask = calloc(width + 1, sizeof(*ask))) != NULL) {

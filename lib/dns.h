@@ -59,6 +59,7 @@ struct dns_query {
 	const struct sockaddr_storage *at;	/* this server alone, with its
 				   port, not recursively; NULL: the resolvers */
 	bool tcp;		/* over TCP from the start */
+	bool raw;		/* with signatures, unvalidated: PACKET only */
 	int64_t until;		/* a deadline of its own; 0: the set's */
 	/* answered; free with dns_query_clear */
 	enum dns_outcome outcome;
@@ -73,6 +74,9 @@ struct dns_query {
 	char canonical[ADDR_DOMAIN_MAX + 1];	/* after CNAMEs */
 	struct dns_record *rr;	/* the type asked for, at canonical */
 	size_t nrr;
+	unsigned char *packet;	/* of a raw question that is DNS_DATA, whose
+				   rcode may still be NXDOMAIN */
+	size_t packetlen;
 	char *answer;		/* answer section as dig prints it, a record
 				   a line, printable ASCII; "" if none */
 };

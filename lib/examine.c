@@ -26,12 +26,12 @@ share(int64_t deadline, int parts, int of)
 }
 
 static void
-round_one(struct check *c)
+round_one(struct check *c, const struct check_options *o)
 {
 	asked_must(c->asked, c->domain, DNS_MX);
 	authority_want_zone(c);
 	legal_want_domain(c);
-	cover_want_domain(c);
+	cover_want_domain(c, o);
 }
 
 static void
@@ -41,7 +41,7 @@ round_two(struct check *c, const struct check_options *o)
 	legal_names(c);
 	authority_want_servers(c, o);
 	legal_want_hosts(c, o);
-	cover_want_hosts(c);
+	cover_want_hosts(c, o);
 	place_want_zones(c);
 }
 
@@ -54,12 +54,13 @@ round_three(struct check *c, const struct check_options *o)
 }
 
 static void
-judge(struct check *c, const struct check_options *o)
+judge(struct check *c, const struct check_options *o, int64_t deadline)
 {
 	legal_judge(c, o);
 	place_judge(c, o);
 	authority_judge(c, o);
 	cover_judge(c, o);
+	cover_verify(c, o, deadline);
 	if (c->asked->failed)
 		c->found.failed = true;
 }
@@ -72,7 +73,7 @@ examine(struct check *c, size_t n, struct asked *asked, struct dns *d,
 
 	for (i = 0; i < n; i++)
 		if (c[i].named)
-			round_one(&c[i]);
+			round_one(&c[i], o);
 	asked_run(asked, d, share(deadline, 1, 2), deadline);
 	for (i = 0; i < n; i++)
 		if (c[i].named)
@@ -85,5 +86,5 @@ examine(struct check *c, size_t n, struct asked *asked, struct dns *d,
 	    deadline);
 	for (i = 0; i < n; i++)
 		if (c[i].named)
-			judge(&c[i], o);
+			judge(&c[i], o, deadline);
 }

@@ -63,6 +63,7 @@ enum check_id {
 	CHECK_NS_PARENT,
 	/* what protects the way */
 	CHECK_DNSSEC,
+	CHECK_DNSSEC_OWN,
 	CHECK_TLSA_COVER,
 	CHECK_STS_RECORD,
 	CHECK_STS_POLICY,

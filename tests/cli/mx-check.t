@@ -108,6 +108,9 @@ bad rcode-2.example 2 "fail lookup-temp rcode-2.example" \
     "fail ns-lame ns1.example" "fail ns-lame ns2.example"
 bad ede-6.example 2 "fail lookup-bogus ede-6.example" \
     "fail ns-lame ns1.example" "fail ns-lame ns2.example"
+check edesays-9.example
+says 'SERVFAIL, extended error 9 .DNSKEY missing.. no key.\[2J for you: ' \
+    "what the resolver says of it"
 bad nobody@two.example 2 "fail domain-name nobody@two.example"
 bad big-21.example 2 "warn mx-many big-21.example" \
     "$(for i in $(seq 0 19); do

@@ -120,8 +120,8 @@ def good(q, **kw):
     return q.reply([rr(at, q.type, data)], **kw)
 
 
-def ede(code):
-    option = struct.pack("!HHH", 15, 2, code)
+def ede(code, text=b""):
+    option = struct.pack("!HHH", 15, 2 + len(text), code) + text
     return b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(option)) + option
 
 
@@ -374,6 +374,10 @@ class Server:
 
     def mode_ede(self, q, arg, tcp):
         return [q.reply([], rcode=2, extra=ede(int(arg)), nextra=1)]
+
+    def mode_edesays(self, q, arg, tcp):
+        return [q.reply([], rcode=2, nextra=1, extra=ede(
+            int(arg), b"no key\x1b[2J for you"))]
 
     def mode_badsig(self, q, arg, tcp):
         """As a validating resolver without RFC 8914."""
