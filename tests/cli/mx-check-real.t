@@ -67,8 +67,7 @@ END
 	done
 	echo "backup NS ns2"
 	cat "$T"/sound.test.ds "$T"/nsec3.test.ds "$T"/forged.test.ds \
-	    "$T"/expired.test.ds "$T"/wrongds.test.ds "$T"/lame.test.ds \
-	    "$T"/backup.test.ds
+	    "$T"/expired.test.ds "$T"/wrongds.test.ds "$T"/backup.test.ds
 } | zone test "$both" -n -p
 
 # ADDR ZONE...: an nsd there
@@ -106,7 +105,7 @@ all="test:test.signed sound.test:sound.test.signed nsec3.test:nsec3.test.signed
     wrongds.test:wrongds.test.signed plain.test:plain.test.zone"
 sed 's/\(SOA.*\) 1 3600/\1 2 3600/' "$T/stale.test.zone" >"$T/stale2.zone"
 # shellcheck disable=SC2086
-nsd 9.9.1.1 $all lame.test:lame.test.signed stale.test:stale.test.zone
+nsd 9.9.1.1 $all lame.test:lame.test.zone stale.test:stale.test.zone
 # shellcheck disable=SC2086
 nsd 9.8.1.1 $all backup.test:backup.test.signed stale.test:stale2.zone
 cat >"$T/unbound.conf" <<END
