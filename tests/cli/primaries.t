@@ -147,6 +147,8 @@ sendmail_primary()
 	exec cat >"$T/box/sendmail/inbox/new/\$\$"
 	END
 	chmod 755 /usr/bin/into-box
+	# It trusts nothing below a directory that all may write to.
+	cp "$T/cert.pem" "$T/key.pem" /etc/ssl/ && chmod 600 /etc/ssl/key.pem
 	cat >"$T/sendmail.cf" <<-END
 	V10/Berkeley
 	Cwexample.org
@@ -166,9 +168,10 @@ sendmail_primary()
 	O QueueLA=1000
 	O Timeout.ident=0
 	O DefaultUser=reader
-	O ServerCertFile=$T/cert.pem
-	O ServerKeyFile=$T/key.pem
-	O CACertFile=$T/cert.pem
+	O ServerCertFile=/etc/ssl/cert.pem
+	O ServerKeyFile=/etc/ssl/key.pem
+	O CACertFile=/etc/ssl/cert.pem
+	O CACertPath=/etc/ssl/certs
 	S3
 	R\$* < \$* > \$*	\$2
 	S0
@@ -287,6 +290,17 @@ hands_over()
 	exits 0 "$name: mx-flush hands them over" "$BIN/mx-flush" -v \
 	    -C "$CONF" example.org
 	cp "$T/.out" "$T/$name.log"
+	case $tls in
+	yes)
+		like "$(cat "$T/$name.log")" \
+		    'delivered id=.* tls="TLSv1\.[23] [A-Z0-9_-]* none"' \
+		    "$name: in TLS" ;;
+	no)
+		like "$(cat "$T/$name.log")" 'clear domain=example.org' \
+		    "$name: its TLS leads to nothing"
+		like "$(cat "$T/$name.log")" 'delivered id=.* tls="none"' \
+		    "$name: in clear text, then" ;;
+	esac
 	find "$T/box/$name/inbox/new" -type f -exec \
 	    grep -l 'nobody@example.org' {} + >"$T/.copies" 2>/dev/null
 	until_ok 15 has "$name" $((MESSAGES + 1))
@@ -303,6 +317,28 @@ has()
 	    -ge "$2" ]
 }
 
+# NAME TLS: who wants to know the server's key gets that or nothing
+pinned()
+{
+	key=$(openssl pkey -in "$T/key.pem" -pubout -outform DER | sha256sum |
+	    cut -d ' ' -f 1)
+	mkdomain example.org "route 127.0.0.1:$port" "tls pin sha256:$key"
+	"$BIN/mx-queue" -C "$CONF" add -f a@sender.test b@example.org \
+	    <"$T/sent/1" >>"$T/ids"
+	case $2 in
+	yes)
+		exits 0 "$1: by its key" "$BIN/mx-flush" -v -C "$CONF" \
+		    example.org
+		like "$(cat "$T/.out")" 'delivered id=.* tls="TLS.* pin"' \
+		    "$1: as the log says" ;;
+	no)
+		exits 75 "$1: nothing for who wants to know its key" \
+		    "$BIN/mx-flush" -v -C "$CONF" example.org
+		like "$(cat "$T/.out")" 'less TLS|down domain=.*TLS' \
+		    "$1: as the log says" ;;
+	esac
+}
+
 ok "a place for the servers" stage
 mkconf
 mkdir "$T/sent"
@@ -313,6 +349,7 @@ for server in postfix:yes exim:yes opensmtpd:no sendmail:yes aiosmtpd:yes; do
 	ok "$server starts" "${server}_primary" "$port"
 	ok "$server answers" wait_port 127.0.0.1 "$port"
 	hands_over "$server" "$tls"
+	pinned "$server" "$tls"
 done
 postfix_end primary
 done_testing
