@@ -23,6 +23,7 @@
 #include "hosts.h"
 #include "log.h"
 #include "msgid.h"
+#include "recipients.h"
 #include "scan.h"
 #include "spool.h"
 #include "tls_client.h"
@@ -39,6 +40,7 @@ struct job {
 	const char **id;
 	size_t nid;
 	bool whole;		/* not only its ids */
+	bool asked;		/* somebody there is to be asked about */
 };
 
 struct flusher {
@@ -234,6 +236,23 @@ jobs_from_spool(struct flusher *f)
 	free(domains);
 }
 
+static int
+job_ask(const char *domain, void *arg)
+{
+	char error[CONF_ERROR_MAX];
+	struct settings settings;
+	struct flusher *f = arg;
+	struct job *job;
+
+	/* It may not be ours any more. */
+	if (conf_domain(&f->conf, domain, &settings, NULL, error) !=
+	    CONF_YES || settings.recipients != CONF_VERIFY)
+		return 0;
+	job = job_get(f, domain);
+	job->whole = job->asked = true;
+	return 0;
+}
+
 static void
 jobs_free(struct flusher *f)
 {
@@ -271,7 +290,7 @@ work(struct flusher *f, const struct job *job, struct turn *turn)
 	struct deliver_args args = {
 		.conf = &f->conf, .spool = f->spool, .dns = f->dns,
 		.hosts = f->hosts, .tls = f->tls, .turn = turn, .dry = f->dry,
-		.interval = f->interval,
+		.interval = f->interval, .asked = job->asked,
 		.ids = job->whole ? NULL : job->id,
 		.progress_arg = &next
 	};
@@ -346,7 +365,7 @@ start(struct flusher *f, const struct job *job)
 	char error[TLS_ERROR_MAX];
 	size_t seat;
 
-	if (waiting == 0)
+	if (waiting == 0 && !job->asked)
 		return NOT_STARTED;
 	if (waiting == -1) {
 		warn("%s", job->domain);
@@ -446,8 +465,11 @@ run(struct flusher *f)
 	f->status = 0;
 	if (*f->args != NULL)
 		jobs_from_args(f);
-	else
+	else {
 		jobs_from_spool(f);
+		if (recipients_asked_domains(f->spool, job_ask, f) == -1)
+			warn("who is to be asked about");
+	}
 	/* What is known of hosts is good for one run. */
 	f->seats = count_seats();
 	f->turns = turns_new(f->seats, (size_t)f->jobs, PER_SERVER);

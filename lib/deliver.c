@@ -13,6 +13,7 @@
 #include "delay.h"
 #include "domain.h"
 #include "event.h"
+#include "inquiry.h"
 #include "learn.h"
 #include "ledger.h"
 #include "link.h"
@@ -27,6 +28,7 @@ struct flush {
 	const struct deliver_args *args;
 	const char *domain;
 	struct settings settings;
+	char file[ADDR_DOMAIN_MAX + 2];	/* of the settings */
 	struct link link;
 	struct way way;
 	struct breaker breaker;
@@ -209,6 +211,21 @@ conclude(struct flush *f)
 		log_warn("%s: cannot note its recipients", f->domain);
 }
 
+/* Who exists?  The mail has gone first. */
+static void
+inquire(struct flush *f)
+{
+	struct inquiry q = {
+		.link = &f->link, .spool = f->args->spool,
+		.domain = f->domain, .file = f->file,
+		.believe = !breaker_is_trial(&f->breaker)
+	};
+
+	if (f->way.ours && f->settings.recipients == CONF_VERIFY &&
+	    breaker_tripped(&f->breaker) == BREAKER_WHOLE && !f->carry.stop)
+		inquiry_run(&q);
+}
+
 /* The way has been found, or it is known that there is none. */
 static int
 work_off(struct flush *f, enum way_found found)
@@ -236,6 +253,7 @@ work_off(struct flush *f, enum way_found found)
 		arm_breaker(f);
 		drain(f, e, total);
 		conclude(f);
+		inquire(f);
 	}
 	free(e);
 	return 0;
@@ -258,7 +276,8 @@ flush_domain(struct flush *f)
 		log_debug("%s: on hold", f->domain);
 		return 0;
 	}
-	ours = conf_domain(args->conf, f->domain, &f->settings, NULL, error);
+	ours = conf_domain(args->conf, f->domain, &f->settings,
+	    f->file, error);
 	if (ours == CONF_NO)
 		as_stranger(&f->settings);
 	if (ours == CONF_BROKEN) {
@@ -352,7 +371,7 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	}
 	set_up(f, args, domain);
 	waiting = scan_waiting(args->spool, domain);
-	if (waiting <= 0) {
+	if (waiting == -1 || (waiting == 0 && !args->asked)) {
 		count->waiting = waiting == -1;
 		result = waiting;
 		goto out;

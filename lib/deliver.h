@@ -29,6 +29,8 @@ struct deliver_args {
 	int64_t interval;	/* seconds to the next run, as is planned */
 	bool dry;		/* -n: look, connect, deliver nothing */
 	const char *const *ids;	/* only these; NULL: all */
+	bool asked;		/* go there even if nothing waits: there are
+				   recipients to be asked about */
 	/* Told after each message; may be NULL. */
 	void (*progress)(void *arg, const char *domain, size_t done,
 	    size_t total);

@@ -231,6 +231,14 @@ count(struct task *t)
 	scan_close(scan);
 }
 
+/* Of an outage without mail that waits nobody needs to know yet. */
+static bool
+is_news(struct task *t, size_t kind)
+{
+	count(t);
+	return !is_outage(kind) || t->waiting > 0;
+}
+
 /* Since when what is told of KIND has lasted. */
 static time_t
 lasting(const struct task *t, size_t kind)
@@ -335,9 +343,7 @@ mails(struct task *t)
 		    t->told[i].mail != 0 || !is_ripe(t, i) ||
 		    (i == EVENT_UP && !has_heard(t, true)))
 			continue;
-		count(t);
-		/* Without mail that waits nobody needs to know yet. */
-		if (is_outage(i) && t->waiting == 0)
+		if (!is_news(t, i))
 			continue;
 		if (!asked && !can_hear(t))
 			return;
@@ -416,7 +422,6 @@ run_hook(struct task *t, size_t kind)
 	struct env env = { .n = 0 };
 	char why[HOOK_WHY_MAX];
 
-	count(t);
 	fill(&env, t, kind);
 	if (env.failed)
 		log_warn("%s: hook", e->domain);
@@ -440,7 +445,8 @@ hooks(struct task *t)
 	for (size_t i = 0; i < EVENT_NKINDS; i++)
 		if (t->told[i].since != 0 && t->event->noted[i] != 0 &&
 		    t->told[i].hook == 0 &&
-		    (i != EVENT_UP || has_heard(t, false))) {
+		    (i != EVENT_UP || has_heard(t, false)) &&
+		    is_news(t, i)) {
 			run_hook(t, i);
 			save(t);
 		}

@@ -24,10 +24,13 @@ become(const char *program, char *const *env, int out)
 {
 	char *const argv[] = { (char *)program, NULL };
 	int null = open("/dev/null", O_RDONLY);
+	sigset_t none;
 
-	/* What is ignored stays so over an exec. */
+	/* What is ignored or blocked stays so over an exec. */
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setpgid(0, 0) == -1 || null == -1 || dup2(null, 0) == -1 ||
 	    dup2(out, 1) == -1 || dup2(out, 2) == -1 || chdir("/") == -1)
 		_exit(CANNOT_RUN);

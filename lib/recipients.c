@@ -360,8 +360,12 @@ recipients_learnt(struct spool *sp, const char *domain, const struct addr *a,
 		found = RECIPIENTS_ERROR;
 	else if (is_word(local) && strchr(local, '@') == NULL)
 		found = find_learnt(fd, st.st_size, local, now);
-	if (found == RECIPIENTS_UNKNOWN)
+	if (found == RECIPIENTS_UNKNOWN) {
 		found = find_learnt(fd, st.st_size, ANYBODY, now);
+		/* That it does not take anybody says nothing of this one. */
+		if (found == RECIPIENTS_NO)
+			found = RECIPIENTS_UNKNOWN;
+	}
 	close(fd);
 	return found;
 }
@@ -620,4 +624,55 @@ recipients_asked_take(struct spool *sp, const char *file)
 	}
 	close(fd);
 	return result;
+}
+
+/* Calls FN for the domains of an asked file, some of them, as they come. */
+static int
+visit_asked(struct spool *sp, const char *file,
+    int (*fn)(const char *domain, void *arg), void *arg)
+{
+	char domain[ADDR_DOMAIN_MAX + 1], last[ADDR_DOMAIN_MAX + 1] = "";
+	char *text, *rest, *line, *at;
+	int fd, result = 0, left = RECIPIENTS_ASKED_DOMAINS;
+	off_t size;
+
+	if ((fd = open_asked(sp, file, TAKE_MS, &size)) == -1)
+		return 0;
+	text = rest = size > 0 ? read_asked(fd, size) : NULL;
+	close(fd);
+	while (result == 0 && left > 0 &&
+	    (line = strsep(&rest, "\n")) != NULL) {
+		at = strrchr(line, '@');
+		if (at == NULL || !addr_domain(domain, at + 1) ||
+		    strcmp(domain, last) == 0)
+			continue;
+		(void)strlcpy(last, domain, sizeof(last));
+		left--;
+		result = fn(domain, arg);
+	}
+	free(text);
+	return result;
+}
+
+struct visit {
+	struct spool *spool;
+	int (*fn)(const char *domain, void *arg);
+	void *arg;
+};
+
+static int
+visit_file(const char *of, void *arg)
+{
+	const struct visit *v = arg;
+
+	return visit_asked(v->spool, of, v->fn, v->arg);
+}
+
+int
+recipients_asked_domains(struct spool *sp,
+    int (*fn)(const char *domain, void *arg), void *arg)
+{
+	struct visit v = { sp, fn, arg };
+
+	return spool_seen_each(sp, ASKED, visit_file, &v);
 }

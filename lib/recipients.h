@@ -64,7 +64,8 @@ enum recipients_found recipients_learnt(struct spool *sp, const char *domain,
  * (blanks, '@', '#' in front) are passed over.  0, or -1 with errno.
  */
 struct recipients_entry {
-	const char *local;	/* without quotes; "@": any at all */
+	const char *local;	/* without quotes; "@": somebody who cannot
+				   be, so that YES means any at all */
 	enum recipients_found found;	/* YES or NO */
 	time_t when;
 };
@@ -91,5 +92,14 @@ int recipients_ask(struct spool *sp, const char *file, const struct addr *a);
  * free(3) it.  It is forgotten here.  NULL with errno.
  */
 char *recipients_asked_take(struct spool *sp, const char *file);
+
+/*
+ * Calls FN for each domain that somebody was noted of, but not for all where
+ * one file has many; perhaps more than once.  Returns 0 or the first non-zero
+ * answer of FN.
+ */
+#define RECIPIENTS_ASKED_DOMAINS	10	/* of a file */
+int recipients_asked_domains(struct spool *sp,
+    int (*fn)(const char *domain, void *arg), void *arg);
 
 #endif

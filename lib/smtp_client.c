@@ -687,3 +687,47 @@ smtp_client_send(struct smtp_client *c, const struct message *m,
 
 	return result == SMTP_CLIENT_OK ? smtp_client_end(c, &r) : result;
 }
+
+/*** Asking ***/
+
+/* One command and its reply. */
+static bool
+command(struct smtp_client *c, const struct smtp_step *step, struct reply *r,
+    const char *line)
+{
+	struct stream *out = c->s.wire.stream;
+
+	stream_deadline(out, deadline_in(step->timeout));
+	if (stream_printf(out, "%s\r\n", line) == -1)
+		return smtp_wire_lost_errno(&c->s.wire, step);
+	return smtp_wire_get(&c->s.wire, step, r) && is_silent(c);
+}
+
+enum smtp_client_result
+smtp_client_ask(struct smtp_client *c, const char *address,
+    struct reply *reply)
+{
+	const struct smtp_step mail = step_of("MAIL", c->s.conf->timeout.mail);
+	const struct smtp_step rcpt = step_of("RCPT", c->s.conf->timeout.rcpt);
+	char line[ADDR_MAX + 16];
+	struct reply said;
+
+	reply_init(reply);
+	if (c->s.wire.over || c->s.wire.out_of_step)
+		return SMTP_CLIENT_LOST;
+	if (c->s.mail_max > 0 && c->mails >= c->s.mail_max)
+		return SMTP_CLIENT_SPENT;
+	if (snprintf(line, sizeof(line), "RCPT TO:<%s>", address) >=
+	    (int)sizeof(line))
+		return SMTP_CLIENT_REFUSED;
+	c->mails++;
+	if (!command(c, &mail, &said, "MAIL FROM:<>"))
+		return SMTP_CLIENT_LOST;
+	if (!is_ok(&said))
+		return SMTP_CLIENT_REFUSED;
+	if (!command(c, &rcpt, reply, line) || !reset(c)) {
+		reply_init(reply);
+		return SMTP_CLIENT_LOST;
+	}
+	return SMTP_CLIENT_OK;
+}

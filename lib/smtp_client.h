@@ -98,6 +98,15 @@ enum smtp_client_result smtp_client_end(struct smtp_client *c,
     struct smtp_client_result_set **r);
 size_t smtp_client_flying(const struct smtp_client *c);
 
+/*
+ * Would the peer take mail for ADDRESS (ASCII, without brackets) from <>?
+ * MAIL, RCPT, RSET; nothing may be in flight.  OK with the reply to RCPT;
+ * REFUSED: it did not come to that; SPENT: the session is good for no more;
+ * LOST.
+ */
+enum smtp_client_result smtp_client_ask(struct smtp_client *c,
+    const char *address, struct reply *reply);
+
 /* Both, for one message; nothing else may be in flight. */
 enum smtp_client_result smtp_client_send(struct smtp_client *c,
     const struct message *m, struct smtp_client_result_set *r);

@@ -618,6 +618,24 @@ spool_seen_open(struct spool *sp, const char *kind, const char *of)
 	return -1;
 }
 
+int
+spool_seen_each(struct spool *sp, const char *kind,
+    int (*fn)(const char *of, void *arg), void *arg)
+{
+	size_t n = strlen(kind);
+	struct dirent *e;
+	int result = 0;
+	DIR *dir;
+
+	if ((dir = spool_dir(sp->seen, ".")) == NULL)
+		return -1;
+	while (result == 0 && (e = readdir(dir)) != NULL)
+		if (strncmp(e->d_name, kind, n) == 0 && e->d_name[n] == ':')
+			result = fn(e->d_name + n + 1, arg);
+	closedir(dir);
+	return result;
+}
+
 bool
 spool_seen_lock(int fd, int64_t ms)
 {

@@ -143,6 +143,13 @@ int spool_text_reader(struct spool *sp, const char *domain, const char *name);
 int spool_seen_open(struct spool *sp, const char *kind, const char *of);
 
 /*
+ * Calls FN with the OF of each file of that KIND, until it answers non-zero:
+ * that, else 0; -1 with errno when they cannot be listed.
+ */
+int spool_seen_each(struct spool *sp, const char *kind,
+    int (*fn)(const char *of, void *arg), void *arg);
+
+/*
  * flock(2), exclusive, waiting MS milliseconds at most: true if it is ours.
  * close(2) ends it.
  */
