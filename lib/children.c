@@ -12,7 +12,7 @@
 
 #include "deadline.h"
 
-#define ATONCE_MAX	64
+#define ATONCE_MAX	256
 
 /* A pipe that nobody writes to: its end is the child's. */
 struct child {

@@ -47,8 +47,12 @@ judge_connect(struct findings *f, const struct conduct *c)
 		return false;
 	}
 	if (l->step > LOOK_CONNECT) {
-		finding_add(f, CHECK_OK, CHECK_SMTP_CONNECT, host(c),
-		    "The server can be reached.");
+		if (l->greeting.code != 0)
+			finding_add(f, CHECK_OK, CHECK_SMTP_CONNECT, host(c),
+			    "The server answers (%s).", l->greeting.text);
+		else
+			finding_add(f, CHECK_OK, CHECK_SMTP_CONNECT, host(c),
+			    "There is a connection.");
 		return true;
 	}
 	if (is_our_fault(l->error))

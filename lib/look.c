@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "look.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +11,11 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "ipaddr.h"
 #include "plain.h"
 #include "reply.h"
+
+#define CONNECT_TIME	5000	/* milliseconds: three SYNs */
 
 /* Names that the RFCs keep for such as this (RFC 2606, RFC 6761). */
 #define OUTSIDE		"mx-check-relay-test@example.com"
@@ -21,7 +25,6 @@ struct looker {
 	struct look *l;
 	const struct look_us *us;
 	struct talk talk;
-	int64_t began;
 };
 
 const char *
@@ -128,7 +131,6 @@ greeting(struct looker *k)
 	l->step = LOOK_GREETING;
 	if (!hear(k, &l->greeting))
 		return false;
-	l->greeted = deadline_now() - k->began;
 	if (!talk_is_good(&l->greeting))
 		return talk_refused(&k->talk, &l->greeting);
 	return talk_is_silent(&k->talk);
@@ -397,7 +399,6 @@ look_init(struct look *l, const struct sockaddr_storage *addr,
 	memset(l, 0, sizeof(*l));
 	l->addr = *addr;
 	(void)strlcpy(l->host, host, sizeof(l->host));
-	l->connected = l->greeted = l->ended = -1;
 }
 
 bool
@@ -417,7 +418,6 @@ look_talk(struct look *l, const struct look_us *us,
 	struct talk *t = &k.talk;
 	bool go;
 
-	k.began = deadline_now();
 	go = talk_open(t, ops, arg, deadline) == 0 ||
 	    talk_end(t, TALK_LOST, "%s", strerror(errno));
 	go = go && greeting(&k) && hello(&k, LOOK_EHLO) && secure(&k) &&
@@ -427,47 +427,46 @@ look_talk(struct look *l, const struct look_us *us,
 	talk_quit(t);
 	l->end = go ? TALK_WELL : t->end;
 	memcpy(l->why, t->why, sizeof(l->why));
-	l->ended = deadline_now() - k.began;
 	talk_close(t);
 }
 
-/* Is the peer's address ours as well? */
-static bool
-is_local(int fd, const struct sockaddr_storage *peer)
+/* RFC 5321 4.1.3: what has no name has its address. */
+static void
+name_by_addr(char *name, size_t size, const struct sockaddr_storage *own)
 {
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
+	char text[INET6_ADDRSTRLEN];
 
-	memset(&own, 0, sizeof(own));
-	if (getsockname(fd, (struct sockaddr *)&own, &len) == -1 ||
-	    own.ss_family != peer->ss_family)
-		return false;
-	if (own.ss_family == AF_INET)
-		return ((struct sockaddr_in *)&own)->sin_addr.s_addr ==
-		    ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
-	return memcmp(&((struct sockaddr_in6 *)&own)->sin6_addr,
-	    &((const struct sockaddr_in6 *)peer)->sin6_addr,
-	    sizeof(struct in6_addr)) == 0;
+	ipaddr_print(text, own);
+	(void)snprintf(name, size, "[%s%s]",
+	    own->ss_family == AF_INET6 ? "IPv6:" : "", text);
 }
 
 void
 look_run(struct look *l, const struct look_us *us, int64_t deadline)
 {
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	struct look_us own = *us;
 	struct stream_fds fds;
-	int64_t began = deadline_now();
 	int fd;
 
 	l->step = LOOK_CONNECT;
-	if ((fd = talk_dial(&l->addr, us->source, deadline)) == -1) {
+	fd = talk_dial(&l->addr, us->source, deadline_min(deadline,
+	    deadline_in(CONNECT_TIME)));
+	if (fd == -1 ||
+	    getsockname(fd, (struct sockaddr *)&addr, &len) == -1) {
 		l->end = errno == ETIMEDOUT ? TALK_LATE : TALK_LOST;
 		l->error = errno;
 		(void)strlcpy(l->why, l->end == TALK_LATE ?
 		    "no answer in time" : strerror(errno), sizeof(l->why));
-		return;
+		goto out;
 	}
-	l->connected = deadline_now() - began;
-	l->local = is_local(fd, &l->addr);
+	l->local = ipaddr_same(&addr, &l->addr);
+	if (strchr(own.name, '.') == NULL)
+		name_by_addr(own.name, sizeof(own.name), &addr);
 	fds = (struct stream_fds){ fd, fd, 0 };
-	look_talk(l, us, &stream_fd_ops, &fds, deadline);
-	close(fd);
+	look_talk(l, &own, &stream_fd_ops, &fds, deadline);
+out:
+	if (fd != -1)
+		close(fd);
 }

@@ -88,7 +88,6 @@ struct look {
 	enum talk_end end;
 	char why[TALK_WHY];	/* of an end that is not well, plain text */
 	int error;		/* errno, if no connection was made */
-	int64_t connected, greeted, ended;	/* ms since the begin; -1 */
 	bool local;		/* the server is on this machine */
 	bool extended;		/* it knows EHLO */
 	bool encrypted;		/* tls means something */
@@ -105,8 +104,8 @@ struct look {
 };
 
 /*
- * Who asks: the name in EHLO, which is also the domain of our senders; the
- * addresses to bind to (ss_family 0: any), by family; the client's side of
+ * Who asks: the name in EHLO, which is also the domain of our senders (where
+ * it has no dot, look_run takes our address); the addresses to bind to (ss_family 0: any), by family; the client's side of
  * TLS, or NULL for clear text only.
  */
 struct look_us {
