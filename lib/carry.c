@@ -112,15 +112,16 @@ transmit(struct carry *c, const struct message *m,
 	return SENT;
 }
 
-/* The pending recipients of M into R. */
+/* The pending recipients of M that are not REFUSED into R. */
 static void
-choose(const struct message *m, struct smtp_client_result_set *r)
+choose(const struct message *m, const bool *refused,
+    struct smtp_client_result_set *r)
 {
 	size_t i;
 
 	r->nrcpt = 0;
 	for (i = 0; i < m->envelope.nrcpt; i++)
-		if (m->envelope.rcpt[i].status == RCPT_PENDING)
+		if (m->envelope.rcpt[i].status == RCPT_PENDING && !refused[i])
 			r->rcpt[r->nrcpt++].index = i;
 }
 
@@ -135,14 +136,15 @@ send_message(struct carry *c, struct message *m)
 
 	r.rcpt = calloc(m->envelope.nrcpt, sizeof(*r.rcpt));
 	said.verdict = calloc(m->envelope.nrcpt, sizeof(*said.verdict));
-	if (r.rcpt == NULL || said.verdict == NULL) {
+	said.refused = calloc(m->envelope.nrcpt, sizeof(*said.refused));
+	if (r.rcpt == NULL || said.verdict == NULL || said.refused == NULL) {
 		log_warn("%s", m->entry.id);
 		settle_wait(c->settle, m);
 		goto out;
 	}
 	pace(c);
 	do {
-		choose(m, &r);
+		choose(m, said.refused, &r);
 		if ((sent = transmit(c, m, &r)) != SENT)
 			break;
 		said.dsn = c->dsn;
@@ -158,6 +160,7 @@ send_message(struct carry *c, struct message *m)
 out:
 	free(r.rcpt);
 	free(said.verdict);
+	free(said.refused);
 }
 
 /* RFC 1870 6.1: what the server said it would not take is not sent. */

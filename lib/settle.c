@@ -291,7 +291,6 @@ is_believed(struct settle *s, const struct message *m,
 
 struct tally {
 	size_t delivered, failed, deferred;
-	size_t doubted;		/* refused, and pending for now */
 	size_t relayed;		/* of those delivered */
 	bool again;		/* some were too many for this transaction */
 	char text[SETTLE_TEXT_MAX];	/* for the last one, deferred ones first */
@@ -337,7 +336,7 @@ weigh(struct settle *s, struct message *m, const struct settle_said *said,
 			breaker_good(s->breaker);
 		if (refused && !is_believed(s, m, r, k, text, &doubt)) {
 			v[k] = VERDICT_DEFERRED;
-			t->doubted++;
+			said->refused[i] = true;
 		} else if (v[k] == VERDICT_DEFERRED) {
 			t->deferred++;
 			t->again = t->again || (crowded &&
@@ -476,6 +475,16 @@ tell(const struct settle *s, const struct message *m,
 		    t->deferred, t->text);
 }
 
+static bool
+is_any(const bool *set, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !set[i]; i++)
+		continue;
+	return i < n;
+}
+
 enum settled
 settle_said(struct settle *s, struct message *m,
     const struct settle_said *said)
@@ -489,6 +498,7 @@ settle_said(struct settle *s, struct message *m,
 	tell(s, m, said, &t);
 	/* All that were left: the name goes, so the marks need not change. */
 	if (t.delivered == r->nrcpt && t.relayed == 0 &&
+	    envelope_count(&m->envelope, RCPT_PENDING) == r->nrcpt &&
 	    envelope_count(&m->envelope, RCPT_RELAYED) == 0 &&
 	    envelope_count(&m->envelope, RCPT_FAILED) == 0) {
 		for (k = 0; k < r->nrcpt; k++)
@@ -500,10 +510,11 @@ settle_said(struct settle *s, struct message *m,
 		settle_wait(s, m);
 		return SETTLE_BROKEN;
 	}
-	if (t.again && !said->last)
+	if (t.again && !said->last &&
+	    breaker_tripped(s->breaker) == BREAKER_WHOLE)
 		return SETTLE_AGAIN;
 	/* One report for all of them, when the last is known. */
-	if (t.doubted > 0)
+	if (is_any(said->refused, m->envelope.nrcpt))
 		settle_wait(s, m);
 	else
 		settle_finish(s, m);

@@ -60,6 +60,9 @@ struct settle_said {
 	bool last;		/* there is no other transaction now */
 	const struct smtp_client_result_set *replies;
 	enum verdict *verdict;	/* filled: one for each of replies->rcpt */
+	bool *refused;		/* set: for each of the envelope, that it was
+				   for good, and is pending in doubt: nobody to
+				   ask again in this run */
 };
 
 /* What a transaction means for M, on disk before the next one. */

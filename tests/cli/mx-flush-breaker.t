@@ -29,6 +29,7 @@ one $(repeat RCPT=ok 12)RCPT=550 5.1.1 no such user;RCPT=ok
 quarter RCPT=550 5.1.1 no such user;RCPT=550 5.1.1 no such user;RCPT=ok
 late $(repeat RCPT=ok 100)RCPT=550 5.1.1 no such user
 few RCPT=550 5.1.1 no such user;RCPT=550 5.1.1 no such user;$(repeat RCPT=ok 3)RCPT=550 5.1.1 no such user;RCPT=ok
+crowd RCPT=550 5.1.1 no such user;RCPT=ok;RCPT=452 4.5.3 too many;RCPT=452 4.5.3 too many;RCPT=ok
 half RCPT=ok;RCPT=550 5.1.1 no such user;RCPT=ok
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
@@ -118,6 +119,7 @@ like "$(cat "$T/log")" '^mx-flush.*: stopped domain=a\.test reason="8 of 8' \
 is "$(grep -c ': kept id=' "$T/log")" 8 "each message is accounted for"
 is "$(outages)" "down up stopped " "outages has it"
 is "$(queue stat a.test | cut -f 5,11)" "stopped	-" "so has mx-queue stat"
+like "$(cat "$SPOOL/state/a.test/told")" '^stopped ' "and the operator"
 is "$(queue list a.test | cut -f 3 | sort | uniq -c | tr -s ' ')" \
     " 12 new
  8 tried" "the rest was not even opened"
@@ -214,6 +216,14 @@ flush
 is "$status $(left)" "0 0 1" "one of three recipients: fails"
 like "$(cat "$SPOOL"/mail/elsewhere.test/new/*)" 'Final-Recipient: rfc822; b@' \
     "it is the right one"
+
+fresh up crowd
+printf 'Subject: x\r\n\r\ntext\r\n' | queue add -f s@elsewhere.test a@a.test \
+    b@a.test c@a.test d@a.test >"$T/ids"
+flush
+is "$status $(left)" "0 0 1" "one refused, and two too many for a transaction"
+is "$(sed -n 's/^> RCPT TO:<\(.\)@.*/\1/p' "$T/primary/crowd.log" |
+    tr -d '\n')" abcdcd "who was refused is not asked again"
 
 ### Too few to tell
 
