@@ -28,9 +28,8 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy children crew breaker ipaddr sts
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage ration backlog
-FLOOR3 =	crowd peer resolv dns asked route hosts tls confine tls_client \
-		hook dane turn dial knock \
-		chain
+FLOOR3 =	crowd peer resolv dns asked route hosts tls confine \
+		tls_client hook dane turn dial knock chain agenda
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \
 		notice event tls_policy link inquiry doubt settle way carry deliver \

@@ -12,17 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "addr.h"
+#include "agenda.h"
 #include "conf.h"
 #include "deadline.h"
 #include "deliver.h"
 #include "dns.h"
 #include "duration.h"
 #include "hosts.h"
+#include "ledger.h"
 #include "log.h"
 #include "msgid.h"
+#include "policy.h"
 #include "recipients.h"
 #include "scan.h"
 #include "spool.h"
@@ -31,6 +35,8 @@
 
 #define SEATS		1000	/* workers at once: 0.1 MB each */
 #define SPARE_FILES	64	/* descriptors for all but the workers */
+#define BUSY		100	/* a worker's status: another has the domain */
+#define TRIGGER_PAUSE	100	/* milliseconds, between two looks at it */
 #define PER_SERVER	5	/* of them deliver to one server */
 
 #define CRON_INTERVAL	(15 * 60)	/* seconds, as mxkeep(7) has it */
@@ -41,6 +47,7 @@ struct job {
 	size_t nid;
 	bool whole;		/* not only its ids */
 	bool asked;		/* somebody there is to be asked about */
+	bool fresh;		/* for the sake of mail that just came */
 };
 
 struct flusher {
@@ -55,7 +62,11 @@ struct flusher {
 	int jobs;
 	struct turns *turns;
 	size_t seats, nworker;
-	pid_t *worker;		/* by seat; 0: none */
+	struct worker {
+		pid_t pid;	/* 0: none */
+		const struct job *job;
+	} *worker;		/* by seat */
+	bool pulled;		/* the trigger began this run */
 	char **args;
 	struct job *job;
 	size_t njob;
@@ -63,13 +74,27 @@ struct flusher {
 };
 
 /* Signals come in while there is nothing to do, and at no other time. */
-static volatile sig_atomic_t must_end;
+static volatile sig_atomic_t must_end, hung_up;
 static sigset_t no_signals;
 
 static void
 note_end(int sig)
 {
 	must_end = sig;
+}
+
+static void
+note_hangup(int sig)
+{
+	(void)sig;
+	hung_up = 1;
+}
+
+/* For what is only to end a sleep. */
+static void
+note_nothing(int sig)
+{
+	(void)sig;
 }
 
 static void
@@ -92,6 +117,7 @@ catch_signals(void (*hangup)(int))
 	on_signal(SIGTERM, note_end, &block);
 	on_signal(SIGINT, note_end, &block);
 	on_signal(SIGHUP, hangup, &block);
+	on_signal(SIGCHLD, note_nothing, &block);
 	sigprocmask(SIG_SETMASK, &block, NULL);
 }
 
@@ -254,6 +280,18 @@ job_ask(const char *domain, void *arg)
 }
 
 static void
+find_jobs(struct flusher *f)
+{
+	if (*f->args != NULL)
+		jobs_from_args(f);
+	else {
+		jobs_from_spool(f);
+		if (recipients_asked_domains(f->spool, job_ask, f) == -1)
+			warn("who is to be asked about");
+	}
+}
+
+static void
 jobs_free(struct flusher *f)
 {
 	size_t i;
@@ -298,8 +336,11 @@ work(struct flusher *f, const struct job *job, struct turn *turn)
 	/* With -v the log's lines are there, and say more. */
 	if (isatty(STDERR_FILENO) && !f->quiet && !f->verbose)
 		args.progress = progress;
-	if (deliver_domain(&args, job->domain, &count) == 0)
+	if (deliver_domain(&args, job->domain, &count) == 0) {
+		if (count.busy)
+			return BUSY;
 		return count.waiting ? EX_TEMPFAIL : 0;
+	}
 	/* cron mails this; the log has the rest. */
 	if (conf_domain(&f->conf, job->domain, &settings, NULL, error) ==
 	    CONF_BROKEN) {
@@ -318,6 +359,7 @@ become_child(pid_t parent)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
 #ifdef __linux__
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
@@ -339,18 +381,40 @@ be_worker(struct flusher *f, const struct job *job, struct turn *turn,
 static void
 reap(struct flusher *f, size_t seat)
 {
-	pid_t pid = f->worker[seat];
+	pid_t pid = f->worker[seat].pid;
 	int status;
 
 	f->nworker--;
-	f->worker[seat] = 0;
+	f->worker[seat].pid = 0;
 	while (waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			err(1, "wait");
 	if (WIFSIGNALED(status))
 		warnx("a worker was ended by signal %d (%s)",
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	worsen(f, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	/* Mail may have come after the other one looked. */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == BUSY) {
+		if (f->pulled)
+			(void)spool_trigger(f->spool,
+			    f->worker[seat].job->domain, SPOOL_BUSY);
+		worsen(f, EX_TEMPFAIL);
+	} else
+		worsen(f, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
+/*
+ * Mail that comes in is no reason to try a server known to be down, unless
+ * that is long ago: nothing has waited since.
+ */
+static bool
+is_worth_it(struct flusher *f, const char *domain)
+{
+	struct domain d;
+	time_t now = time(NULL);
+
+	return ledger_load(f->spool, domain, &d) == -1 ||
+	    d.state == DOMAIN_UP || d.state == DOMAIN_UNKNOWN ||
+	    d.last_try > now || d.last_try + POLICY_FRESH < now;
 }
 
 enum start { STARTED, NOT_STARTED, NOT_YET };
@@ -365,7 +429,8 @@ start(struct flusher *f, const struct job *job)
 	char error[TLS_ERROR_MAX];
 	size_t seat;
 
-	if (waiting == 0 && !job->asked)
+	if ((waiting == 0 && !job->asked) ||
+	    (job->fresh && !is_worth_it(f, job->domain)))
 		return NOT_STARTED;
 	if (waiting == -1) {
 		warn("%s", job->domain);
@@ -381,7 +446,8 @@ start(struct flusher *f, const struct job *job)
 		if (pid == 0)
 			be_worker(f, job, &turn, self);
 		close(turn.fd);
-		f->worker[seat] = pid;
+		f->worker[seat].pid = pid;
+		f->worker[seat].job = job;
 		f->nworker++;
 		return STARTED;
 	}
@@ -429,11 +495,11 @@ end_workers(struct flusher *f)
 	size_t i;
 
 	for (i = 0; i < f->seats; i++)
-		if (f->worker[i] != 0)
-			kill(f->worker[i], SIGTERM);
+		if (f->worker[i].pid != 0)
+			kill(f->worker[i].pid, SIGTERM);
 	for (i = 0; i < f->seats; i++)
-		if (f->worker[i] != 0)
-			while (waitpid(f->worker[i], NULL, 0) == -1 &&
+		if (f->worker[i].pid != 0)
+			while (waitpid(f->worker[i].pid, NULL, 0) == -1 &&
 			    errno == EINTR)
 				continue;
 }
@@ -462,14 +528,6 @@ count_seats(void)
 static void
 run(struct flusher *f)
 {
-	f->status = 0;
-	if (*f->args != NULL)
-		jobs_from_args(f);
-	else {
-		jobs_from_spool(f);
-		if (recipients_asked_domains(f->spool, job_ask, f) == -1)
-			warn("who is to be asked about");
-	}
 	/* What is known of hosts is good for one run. */
 	f->seats = count_seats();
 	f->turns = turns_new(f->seats, (size_t)f->jobs, PER_SERVER);
@@ -492,54 +550,174 @@ run(struct flusher *f)
 
 /*** Once, or again and again ***/
 
-/* A byte in the trigger ends the sleep; many bytes are one reason. */
-static void
-doze(int trigger, int64_t seconds)
-{
-	struct pollfd pfd = { .fd = trigger, .events = POLLIN };
-	char buf[4096];
+struct stay {
+	struct flusher *f;
+	struct agenda *agenda;
+	int trigger;		/* -1: none */
+	int64_t deaf;		/* to the trigger, until then */
+	pid_t whole;		/* the last run of all; 0: it has ended */
+	pid_t *pid;		/* N runs, of all or not */
+	size_t n;
+};
 
-	if (poll(&pfd, 1, deadline_left(deadline_in(seconds * 1000))) != 1)
-		return;
-	if ((pfd.revents & POLLIN) == 0)
-		sleep(1);
-	else if (read(trigger, buf, sizeof(buf)) == -1 && errno != EAGAIN)
-		warn("the trigger");
+/* True if DOMAIN is among those of the command line, or there are none. */
+static bool
+is_among(char **args, const char *domain)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+
+	if (*args == NULL)
+		return true;
+	for (; *args != NULL; args++)
+		if (addr_domain(name, *args) && strcmp(name, domain) == 0)
+			return true;
+	return false;
 }
 
-/*
- * A run in a process of its own, awaited for SECONDS at most: one domain that
- * is slow must not keep the others from being tried.  True if it has ended.
- */
-static bool
-run_apart(struct flusher *f, int64_t seconds)
+/* A run in a process of its own: of f->job, or else of the whole queue. */
+static pid_t
+run_apart(struct stay *s)
 {
-	int64_t deadline = deadline_in(seconds * 1000);
-	struct pollfd pfd = { .events = POLLIN };
-	int end[2], status, n;
+	struct flusher *f = s->f;
 	pid_t pid, self = getpid();
+	pid_t *more;
 
-	if (pipe(end) == -1 || (pid = fork()) == -1)
+	more = recallocarray(s->pid, s->n, s->n + 1, sizeof(*more));
+	if (more == NULL)
 		err(1, NULL);
+	s->pid = more;
+	if ((pid = fork()) == -1) {
+		warn("cannot start a run");
+		return 0;
+	}
 	if (pid == 0) {
 		become_child(self);
 		catch_signals(note_end);
+		if (s->trigger != -1)
+			close(s->trigger);
+		if (f->njob == 0)
+			find_jobs(f);
+		else
+			f->pulled = true;
 		run(f);
 		_exit(f->status);
 	}
-	close(end[1]);
-	/* Nobody writes: it ends when the run's last process does. */
-	pfd.fd = end[0];
-	while ((n = poll(&pfd, 1, deadline_left(deadline))) == -1 &&
-	    errno == EINTR)
-		continue;
-	close(end[0]);
-	if (n == 1 && waitpid(pid, &status, 0) == pid &&
-	    WIFEXITED(status) && WEXITSTATUS(status) == EX_USAGE)
-		exit(EX_USAGE);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		continue;
-	return n == 1;
+	s->pid[s->n++] = pid;
+	return pid;
+}
+
+static void
+begin_due(struct stay *s)
+{
+	char error[CONF_ERROR_MAX];
+	struct flusher *f = s->f;
+	int64_t now = deadline_now();
+	const char *domain;
+	struct conf conf;
+	bool fresh;
+
+	if (agenda_due(s->agenda, s->whole != 0) > now)
+		return;
+	/* What was good yesterday is better than nothing. */
+	if (conf_load(&conf, f->dir, error) == -1)
+		warnx("%s", error);
+	else
+		f->conf = conf;
+	if (agenda_take_whole(s->agenda, s->whole != 0, now))
+		s->whole = run_apart(s);
+	while ((domain = agenda_take_domain(s->agenda, now, &fresh)) != NULL)
+		if (is_among(f->args, domain)) {
+			job_get(f, domain)->whole = true;
+			job_get(f, domain)->fresh = fresh;
+		}
+	if (f->njob > 0)
+		(void)run_apart(s);
+	jobs_free(f);
+}
+
+static void
+reap_runs(struct stay *s)
+{
+	int status;
+	pid_t pid;
+	size_t i;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (i = 0; i < s->n; i++)
+			if (s->pid[i] == pid)
+				s->pid[i--] = s->pid[--s->n];
+		if (s->whole == pid)
+			s->whole = 0;
+		/* It will not be better the next time. */
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EX_USAGE)
+			exit(EX_USAGE);
+	}
+}
+
+/* Sleeps until something is due, a signal, or the trigger. */
+static void
+doze(struct stay *s)
+{
+	int64_t due = agenda_due(s->agenda, s->whole != 0);
+	struct pollfd pfd = { .fd = s->trigger, .events = POLLIN };
+	bool deaf = deadline_left(s->deaf) != 0;
+	char buf[65536];
+	struct timespec left;
+	ssize_t n;
+	int ms;
+
+	if (deaf)
+		due = deadline_min(due, s->deaf);
+	ms = deadline_left(due);
+	left.tv_sec = ms / 1000;
+	left.tv_nsec = ms % 1000 * 1000000L;
+	if (ppoll(&pfd, deaf || s->trigger == -1 ? 0 : 1, &left,
+	    &no_signals) != 1)
+		return;
+	/* However often it is pulled, it costs next to nothing. */
+	s->deaf = deadline_in(TRIGGER_PAUSE);
+	n = read(s->trigger, buf, sizeof(buf));
+	if (n > 0)
+		agenda_hear(s->agenda, buf, (size_t)n, deadline_now());
+	/* A pipe that was full may have lost some. */
+	if (n == sizeof(buf))
+		agenda_whole(s->agenda);
+	if (n == -1 && errno != EAGAIN)
+		warn("the trigger");
+}
+
+static void
+end_runs(struct stay *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		kill(s->pid[i], SIGTERM);
+	for (i = 0; i < s->n; i++)
+		while (waitpid(s->pid[i], NULL, 0) == -1 && errno == EINTR)
+			continue;
+}
+
+static void
+stay(struct flusher *f, int64_t seconds)
+{
+	struct stay s = { .f = f };
+
+	if ((s.agenda = agenda_new(seconds * 1000)) == NULL)
+		err(1, NULL);
+	if ((s.trigger = spool_trigger_open(f->spool)) == -1)
+		warn("no trigger; running by the clock alone");
+	catch_signals(note_hangup);
+	for (; !must_end; doze(&s)) {
+		if (hung_up)
+			agenda_whole(s.agenda);
+		hung_up = 0;
+		reap_runs(&s);
+		begin_due(&s);
+	}
+	end_runs(&s);
+	agenda_free(s.agenda);
+	free(s.pid);
 }
 
 static void
@@ -555,26 +733,6 @@ open_all(struct flusher *f)
 	f->dns = dns_open(f->conf.resolver, f->conf.nresolver, NULL);
 	if (f->dns == NULL)
 		err(1, "resolver");
-}
-
-static void
-stay(struct flusher *f, int64_t seconds)
-{
-	int trigger = spool_trigger_open(f->spool);
-	char error[CONF_ERROR_MAX];
-	struct conf conf;
-
-	if (trigger == -1)
-		warn("no trigger; running by the clock alone");
-	for (;;) {
-		if (run_apart(f, seconds))
-			doze(trigger, seconds);
-		/* What was good yesterday is better than nothing. */
-		if (conf_load(&conf, f->dir, error) == -1)
-			warnx("%s", error);
-		else
-			f->conf = conf;
-	}
 }
 
 int
@@ -622,8 +780,11 @@ main(int argc, char *argv[])
 	open_all(&f);
 	if (seconds > 0)
 		stay(&f, seconds);
-	catch_signals(note_end);
-	run(&f);
+	else {
+		catch_signals(note_end);
+		find_jobs(&f);
+		run(&f);
+	}
 	dns_close(f.dns);
 	spool_close(f.spool);
 	return f.status;

@@ -41,6 +41,7 @@ struct queue {
 	const char *why;	/* hold -m */
 	time_t until;		/* hold -u */
 	time_t now;
+	char woken[ADDR_DOMAIN_MAX + 1];	/* the last one: see wake() */
 	int result;
 };
 
@@ -920,6 +921,16 @@ give_order(struct queue *q, const char *domain, enum domain_order order)
 	return true;
 }
 
+/* One after the other may be of the same domain. */
+static void
+wake(struct queue *q, const char *domain)
+{
+	if (q->dry || strcmp(q->woken, domain) == 0)
+		return;
+	(void)strlcpy(q->woken, domain, sizeof(q->woken));
+	(void)spool_trigger(q->spool, domain, SPOOL_ASKED);
+}
+
 static void
 retry_one(struct queue *q, const char *domain, const struct scan_entry *e)
 {
@@ -930,14 +941,13 @@ retry_one(struct queue *q, const char *domain, const struct scan_entry *e)
 			give_order(q, domain, DOMAIN_RETRY);
 		done(q, "retried", e != NULL ? e->id : domain);
 	}
+	wake(q, domain);
 }
 
 static void
 verb_retry(struct queue *q, char **arg)
 {
 	visit(q, arg, true, retry_one);
-	if (!q->dry)
-		(void)spool_trigger(q->spool);
 }
 
 static void
@@ -979,10 +989,12 @@ release_one(struct queue *q, const char *domain, const struct scan_entry *e)
 	if (e != NULL) {
 		if (e->folder == SPOOL_HELD)
 			release_message(q, domain, e, "released");
+		wake(q, domain);
 		return;
 	}
 	if (give_order(q, domain, DOMAIN_RELEASE)) {
 		done(q, "released", domain);
+		wake(q, domain);
 		return;
 	}
 	if (know(q, domain)->domain.state != DOMAIN_HELD) {
@@ -993,14 +1005,13 @@ release_one(struct queue *q, const char *domain, const struct scan_entry *e)
 	if (!q->dry && ledger_release(q->spool, domain, NULL) == -1)
 		err(1, "%s", domain);
 	done(q, "released", domain);
+	wake(q, domain);
 }
 
 static void
 verb_release(struct queue *q, char **arg)
 {
 	visit(q, arg, true, release_one);
-	if (!q->dry)
-		(void)spool_trigger(q->spool);
 }
 
 /*** stat, check ***/

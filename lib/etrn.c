@@ -12,6 +12,7 @@ struct queue {
 	struct spool *spool;
 	size_t waiting;
 	bool held;
+	int error;		/* of the trigger */
 };
 
 static size_t
@@ -38,8 +39,11 @@ look_at(struct queue *q, const char *domain)
 	if (n > 0 && ledger_load(q->spool, domain, &d) == 0 &&
 	    domain_waits_for_us(&d))
 		q->held = true;
-	else
+	else if (n > 0) {
 		q->waiting += n;
+		q->error = spool_trigger(q->spool, domain, SPOOL_ASKED) == 0 ?
+		    0 : errno;
+	}
 }
 
 static bool
@@ -67,14 +71,15 @@ etrn_start(struct spool *sp, const char *domain, bool below, size_t *waiting)
 	*waiting = q.waiting;
 	if (q.waiting == 0)
 		return q.held ? ETRN_HELD : ETRN_NONE;
-	if (spool_trigger(sp) == 0)
+	if (q.error == 0)
 		return ETRN_STARTED;
+	errno = q.error;
 	return errno == ENXIO || errno == ENOENT ? ETRN_LATER : ETRN_DEAF;
 }
 
 struct caller {
 	struct spool *spool;
-	bool primary;
+	bool primary, woken;
 };
 
 static int
@@ -83,16 +88,18 @@ wake(const char *domain, void *arg)
 	struct caller *c = arg;
 
 	c->primary = true;
-	return scan_waiting(c->spool, domain) == 1 &&
-	    spool_trigger(c->spool) == 0;
+	if (scan_waiting(c->spool, domain) == 1 &&
+	    spool_trigger(c->spool, domain, SPOOL_ASKED) == 0)
+		c->woken = true;
+	return 0;
 }
 
 bool
 etrn_wake(struct spool *sp, const char *addr, bool *primary)
 {
 	struct caller c = { .spool = sp };
-	bool woken = ledger_primary_of(sp, addr, wake, &c) != 0;
 
+	(void)ledger_primary_of(sp, addr, wake, &c);
 	*primary = c.primary;
-	return woken;
+	return c.woken;
 }

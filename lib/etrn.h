@@ -25,8 +25,8 @@ enum etrn_answer etrn_start(struct spool *sp, const char *domain, bool below,
     size_t *waiting);
 
 /*
- * A client at ADDR, numeric or "", is here.  If it is the server of a domain
- * for which mail waits, the flusher is woken.  True if it was; *PRIMARY says
+ * A client at ADDR, numeric or "", is here.  If it is the server of domains
+ * for which mail waits, the flusher is woken for them.  True if it was; *PRIMARY says
  * whether it is the server of any.
  */
 bool etrn_wake(struct spool *sp, const char *addr, bool *primary);

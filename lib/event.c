@@ -319,7 +319,8 @@ mail(struct task *t, size_t kind)
 		.waiting = t->waiting, .oldest = t->oldest,
 		.delivered = e->delivered
 	};
-	char id[MSGID_MAX + 1];
+	char id[MSGID_MAX + 1], domain[ADDR_DOMAIN_MAX + 1];
+	const char *at;
 
 	if (notice_send(&n, id) == -1) {
 		log_warn("%s: cannot tell %s", e->domain,
@@ -330,7 +331,9 @@ mail(struct task *t, size_t kind)
 	    names[kind], e->settings->notify, id);
 	t->told[kind].mail = t->now;
 	/* mx-flush -w need not wait for its next run. */
-	(void)spool_trigger(e->spool);
+	at = strrchr(e->settings->notify, '@');
+	if (at != NULL && addr_domain(domain, at + 1))
+		(void)spool_trigger(e->spool, domain, SPOOL_ASKED);
 }
 
 static void

@@ -679,15 +679,21 @@ spool_lock_open(struct spool *sp, const char *domain)
 /*** The trigger ***/
 
 int
-spool_trigger(struct spool *sp)
+spool_trigger(struct spool *sp, const char *domain, enum spool_cause cause)
 {
+	char line[ADDR_DOMAIN_MAX + 3] = "*\n";
 	int fd, result;
 
+	if (domain != NULL && snprintf(line, sizeof(line), "%c%s\n", cause,
+	    domain) >= (int)sizeof(line)) {
+		errno = EINVAL;
+		return -1;
+	}
 	fd = openat(sp->fd, "trigger", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	/* A full pipe wakes as well. */
-	result = write(fd, "t", 1) == -1 && errno != EAGAIN ? -1 : 0;
+	result = write(fd, line, strlen(line)) == -1 && errno != EAGAIN ? -1 : 0;
 	close(fd);
 	return result;
 }

@@ -71,9 +71,16 @@ int spool_sync_domain(struct spool *sp, const char *domain);
 int spool_lock_open(struct spool *sp, const char *domain);
 
 /*
- * Wakes mx-flush -w.  0, or -1 with errno: ENXIO if none is there.
+ * Wakes mx-flush -w for DOMAIN, or for all if that is NULL.  0, or -1 with
+ * errno: ENXIO if none is there.
  */
-int spool_trigger(struct spool *sp);
+enum spool_cause {
+	SPOOL_NEW_MAIL = '+',	/* worth a try only if the domain is up */
+	SPOOL_ASKED = '=',	/* by the operator, or by its server */
+	SPOOL_BUSY = '!'	/* another flusher was at it; by mx-flush */
+};
+int spool_trigger(struct spool *sp, const char *domain,
+    enum spool_cause cause);
 /* The reading end for mx-flush -w: a descriptor for poll(2), or -1. */
 int spool_trigger_open(struct spool *sp);
 

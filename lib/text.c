@@ -158,8 +158,10 @@ accept_message(struct session *s, struct incoming *in)
 		log_info("client=[%s] left before it heard that id=%s is kept",
 		    s->peer.addr, incoming_id(in, 0));
 	log_accepted(s, in);
-	if (s->tx.wakes && !s->unheard)
-		s->unheard = spool_trigger(s->spool) == -1;
+	for (size_t i = 0; s->tx.wakes && !s->unheard &&
+	    i < incoming_copies(in); i++)
+		s->unheard = spool_trigger(s->spool,
+		    incoming_envelope(in, i)->domain, SPOOL_NEW_MAIL) == -1;
 }
 
 static void

@@ -75,18 +75,20 @@ like "$reply" '^253 2\.0\.0 2' "a domain's own server may"
 as 198.51.100.7 'ETRN empty.test'
 like "$all" '459' "but not for another domain"
 
+# Which domains it was pulled for.
 woken()
 {
-	dd bs=64 count=1 iflag=nonblock <&8 2>/dev/null | wc -c | tr -d ' '
+	dd bs=4096 count=1 iflag=nonblock <&8 2>"$T/dd" | sort -u | tr '\n' ' '
 }
-woken >"$T/out"
+is "$(woken)" "=example.org =sub.example.org " \
+    "the flusher is told of each domain"
 as 198.51.100.8 NOOP
-is "$(woken)" 0 "a stranger's call wakes nobody"
+is "$(woken)" "" "a stranger's call wakes nobody"
 as 198.51.100.7 NOOP
-is "$(woken)" 1 "a primary's call wakes the flusher"
+is "$(woken)" "=example.org " "a primary's call wakes the flusher"
 like "$(cat "$T/log")" 'primary \[198\.51\.100\.7\] is here' "and is logged"
 rm -r "$SPOOL"/mail/*/new/* "$SPOOL"/mail/*/cur/* 2>"$T/out"
 as 198.51.100.7 NOOP
-is "$(woken)" 0 "but not when nothing waits"
+is "$(woken)" "" "but not when nothing waits"
 
 done_testing

@@ -993,20 +993,27 @@ check_sweep(void)
 static void
 check_trigger(void)
 {
-	char c;
+	char buf[64];
+	ssize_t n;
 	int fd;
 
 	fresh();
 	alarm(5);
-	spool_trigger(sp);
-	ok(true, "nobody listens: no matter");
+	ok(spool_trigger(sp, "a.test", SPOOL_ASKED) == -1 && errno == ENXIO,
+	    "nobody listens: no matter");
 	fd = spool_trigger_open(sp);
 	ok(fd != -1, "somebody does");
-	spool_trigger(sp);
-	ok(read(fd, &c, 1) == 1, "and hears it");
+	(void)spool_trigger(sp, "a.test", SPOOL_ASKED);
+	(void)spool_trigger(sp, "b.test", SPOOL_NEW_MAIL);
+	(void)spool_trigger(sp, NULL, SPOOL_ASKED);
+	n = read(fd, buf, sizeof(buf));
+	buf[n > 0 ? n : 0] = '\0';
+	is_str(buf, "=a.test\n+b.test\n*\n", "and hears of whom, and why");
 	for (int i = 0; i < 100000; i++)
-		spool_trigger(sp);
+		if (spool_trigger(sp, "a.test", SPOOL_ASKED) == -1)
+			break;
 	ok(true, "a full FIFO blocks nobody");
+	is_int(spool_trigger(sp, "a.test", SPOOL_ASKED), 0, "and is none");
 	alarm(0);
 	close(fd);
 }
