@@ -32,8 +32,9 @@ FLOOR3 =	crowd peer resolv dns asked route hosts tls confine \
 		tls_client hook dane turn dial knock chain agenda
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \
-		notice event tls_policy link inquiry doubt settle way carry deliver \
-		finding check legal place authority cover examine verdict \
+		notice event tls_policy link inquiry doubt settle way \
+		carry deliver finding check legal place authority cover \
+		plan examine verdict \
 		talk look conduct offers survey
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 

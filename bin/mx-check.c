@@ -26,6 +26,7 @@
 #include "examine.h"
 #include "finding.h"
 #include "idn.h"
+#include "plan.h"
 #include "look.h"
 #include "survey.h"
 #include "tls_client.h"
@@ -68,7 +69,7 @@ struct run {
 };
 
 static const char usage_text[] =
-    "usage: mx-check [-46DhjpqSv] [-b backup] [-C dir] [-J number] [-k anchors]\n"
+    "usage: mx-check [-46DhjpqSsv] [-b backup] [-C dir] [-J number] [-k anchors]\n"
     "                [-P policy] [-r resolver] [-t seconds] [--rehearse]\n"
     "                [domain ...]\n";
 
@@ -98,6 +99,7 @@ help(void)
 "  -P FILE  the domain's MTA-STS policy (see the manual for how to get it)\n"
 "  -t SECS  time for one domain (default 20, with -D 10);  -J N  domains at once\n"
 "  -q       only what is not ok;  -v  on a terminal also what is ok\n"
+"  -s       only the lines to put into the zone file\n"
 "  -j       JSON;  -p  one line for monitoring\n"
 "  -C DIR   configuration of the backup (default " CONF_DIR ")\n"
 "  -        domains from standard input; none at all: those configured\n"
@@ -199,7 +201,7 @@ options_read(struct options *o, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "46b:C:DhJ:jk:P:pqr:St:v", words,
+	while ((c = getopt_long(argc, argv, "46b:C:DhJ:jk:P:pqr:Sst:v", words,
 	    NULL)) != -1)
 		switch (c) {
 		case '4':
@@ -245,6 +247,9 @@ options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'S':
 			o->check.validate = true;
+			break;
+		case 's':
+			o->check.plan = true;
 			break;
 		case 't':
 			o->patience = 1000 * (int64_t)number('t', optarg,
@@ -318,6 +323,26 @@ us_prepare(struct look_us *us, const struct options *o)
 	memcpy(us->source, o->conf.source, sizeof(us->source));
 	if ((us->tls = tls_client_new(NULL, error)) == NULL)
 		errx(UNKNOWN, "TLS: %s", error);
+}
+
+/* The key that this backup shows, if it is this backup that is meant. */
+static void
+key_prepare(struct options *o)
+{
+	static unsigned char key[CHECK_KEY];
+	struct tls_secret secret;
+	char error[TLS_ERROR_MAX];
+
+	if (o->check.us == NULL)
+		errx(EX_USAGE, "-s: say which host is the backup, by -b");
+	if (o->backup != NULL || o->conf.tls_certificate[0] == '\0')
+		return;
+	if (tls_secret_load(&secret, o->conf.tls_certificate,
+	    o->conf.tls_key, error) == -1)
+		warnx("%s", error);
+	else if (tls_secret_digest(&secret, key))
+		o->check.key = key;
+	tls_secret_clear(&secret);
 }
 
 /* For eyes, and in which colours. */
@@ -424,7 +449,10 @@ batch_work(size_t job, FILE *out, void *note, void *arg)
 		survey(c, n, run->dns, &o->check, &run->us, deadline);
 	for (i = 0; i < n; i++) {
 		verdict_of(&v[i], &c[i]);
-		if (!o->plugin)
+		if (o->check.plan)
+			v[i].status = plan_write(out, &c[i], &o->check) ? 0 :
+			    UNKNOWN;
+		else if (!o->plugin)
 			verdict_write(out, &c[i], &o->style);
 	}
 }
@@ -433,6 +461,7 @@ static void
 batch_done(size_t job, const struct crew_result *r, void *arg)
 {
 	struct run *run = arg;
+	const struct options *o = run->o;
 	size_t first = job * run->batch, n = run->names.n - first, i;
 
 	if (n > run->batch)
@@ -444,8 +473,8 @@ batch_done(size_t job, const struct crew_result *r, void *arg)
 		return;
 	}
 	for (i = first; i < first + n; i++)
-		verdict_unfinished(run->o->plugin ? NULL : stdout,
-		    run->names.name[i], r->why, &run->o->style,
+		verdict_unfinished(o->plugin || o->check.plan ? NULL : stdout,
+		    run->names.name[i], r->why, &o->style,
 		    &run->verdict[i]);
 }
 
@@ -486,6 +515,8 @@ main(int argc, char **argv)
 	style_choose(&o.style);
 	names_find(&run.names, &o, argv + optind);
 	texts_read(&o);
+	if (o.check.plan)
+		key_prepare(&o);
 	run.dns = resolver_open(&o);
 	if (!o.check.dns_only)
 		us_prepare(&run.us, &o);
@@ -495,7 +526,7 @@ main(int argc, char **argv)
 	if (o.plugin)
 		verdict_plugin(stdout, run.verdict, run.names.n,
 		    deadline_now() - began, o.patience);
-	else if (o.style.terminal && !o.style.json && run.names.n > 1)
+	else if (o.style.terminal && !o.style.json && !o.check.plan && run.names.n > 1)
 		verdict_table(stdout, run.verdict, run.names.n, &o.style);
 	tls_client_free(run.us.tls);
 	dns_close(run.dns);

@@ -20,6 +20,7 @@
 
 #define CHECK_HOSTS_MAX		20	/* of one domain; senders stop earlier */
 #define CHECK_ADDRS_MAX		16	/* of one host */
+#define CHECK_KEY		32	/* octets of a SHA-256 */
 #define CHECK_SERVERS_MAX	32	/* addresses of name servers */
 
 struct check_host {
@@ -31,6 +32,8 @@ struct check_host {
 	struct sockaddr_storage addr[CHECK_ADDRS_MAX];
 	size_t naddr;
 	const struct dns_query *tlsa;	/* _25._tcp.NAME; NULL: not asked */
+	bool has_key;			/* of the live server, by SMTP */
+	unsigned char key[CHECK_KEY];	/* as TLSA 3 1 1 has it */
 };
 
 struct check_server {
@@ -47,6 +50,9 @@ struct check_options {
 	bool validate;		/* -S: DNSSEC by ourselves */
 	const char *anchors;	/* -k: text of trust anchors, or NULL */
 	const char *policy;	/* -P: text of the MTA-STS policy, or NULL */
+	bool plan;		/* -s: what should be published */
+	const unsigned char *key;	/* CHECK_KEY octets: the digest of the
+				   configured key, or NULL */
 	int port;		/* of the MX hosts: 25 */
 };
 

@@ -8,6 +8,7 @@
 #include "examine.h"
 #include "legal.h"
 #include "place.h"
+#include "plan.h"
 
 /* A server that is asked directly has this long, in milliseconds. */
 #define DIRECT_MAX	3000
@@ -32,6 +33,8 @@ round_one(struct check *c, const struct check_options *o)
 	authority_want_zone(c);
 	legal_want_domain(c);
 	cover_want_domain(c, o);
+	if (o->plan)
+		plan_want(c, o);
 }
 
 static void

@@ -453,6 +453,19 @@ tell_offers(const struct survey *s, const struct visit *v, size_t n)
 
 /*** All of it ***/
 
+/* The key that a host's server has shown. */
+static void
+tell_key(const struct survey *s, const struct visit *v)
+{
+	const struct look *l = &s->look[v->look];
+	struct check_host *h = &v->c->host[v->host];
+
+	if (!l->encrypted)
+		return;
+	h->has_key = true;
+	memcpy(h->key, l->tls.key, sizeof(h->key));
+}
+
 static void
 tell_all(struct survey *s)
 {
@@ -467,6 +480,7 @@ tell_all(struct survey *s)
 			    v[n].host == v->host; n++)
 				continue;
 			tell_host(s, v, n);
+			tell_key(s, v);
 			v += n;
 		}
 		tell_offers(s, first, (size_t)(v - first));

@@ -338,6 +338,19 @@ digest_key(X509 *cert, unsigned char *out)
 	return good;
 }
 
+bool
+tls_secret_digest(const struct tls_secret *s, unsigned char *out)
+{
+	BIO *bio = BIO_new_mem_buf(s->certificate, (int)s->certificate_len);
+	X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) :
+	    NULL;
+	bool good = cert != NULL && digest_key(cert, out);
+
+	X509_free(cert);
+	BIO_free(bio);
+	return good;
+}
+
 static bool
 is_pinned(SSL *ssl, const struct tls_want *want, char *error)
 {

@@ -131,6 +131,9 @@ int tls_look(struct tls_client *c, const struct tls *t,
     const char *const *name, size_t nname, struct tls_look *look, char *error);
 void tls_look_clear(struct tls_look *look);
 
+/* The same digest of the key in a certificate of ours (TLSA 3 1 1). */
+bool tls_secret_digest(const struct tls_secret *s, unsigned char *out);
+
 /*
  * Do the TLSA records of WANT (its server, names and tlsa) match the chain?
  * As tls_connect would have judged, at once or record by record; none usable

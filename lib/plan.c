@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/types.h>
+
+#include <netinet/in.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ipaddr.h"
+#include "plan.h"
+#include "sts.h"
+
+#define TTL_CHANGE	300	/* seconds: while things change */
+#define TTL_LONG	3600	/* one that is lowered first */
+#define TTL_STEADY	3600
+#define STEP		10
+
+struct line {			/* of the MX set as it should be */
+	const char *name;
+	int preference;
+	bool ours;
+};
+
+struct plan {
+	struct line line[CHECK_HOSTS_MAX + 2];
+	size_t n;
+	const char *backup;
+	bool changed, renumbered;
+};
+
+void
+plan_want(struct check *c, const struct check_options *o)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+
+	if (o->us == NULL)
+		return;
+	asked_want(c->asked, o->us->hostname, DNS_A);
+	asked_want(c->asked, o->us->hostname, DNS_AAAA);
+	check_tlsa_name(name, o->us->hostname);
+	asked_want(c->asked, name, DNS_TLSA);
+}
+
+/* The set */
+
+/* A host that is an alias by the name that it stands for. */
+static const char *
+true_name(const struct check *c, const struct check_host *h)
+{
+	const struct dns_query *q = asked_find(c->asked, h->name, DNS_A);
+
+	if (q == NULL)
+		q = asked_find(c->asked, h->name, DNS_AAAA);
+	return q != NULL && (q->outcome == DNS_DATA ||
+	    q->outcome == DNS_NODATA) ? q->canonical : h->name;
+}
+
+static void
+line_add(struct plan *p, const char *name, int preference, bool ours)
+{
+	struct line *l = &p->line[p->n++];
+
+	l->name = name;
+	l->preference = preference;
+	l->ours = ours;
+}
+
+static int
+line_compare(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+
+	return x->preference != y->preference ?
+	    x->preference - y->preference : strcmp(x->name, y->name);
+}
+
+/* Where there is no room behind the last: 10, 20, 30. */
+static void
+renumber(struct plan *p)
+{
+	int last = -1, preference = 0;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->line[i].preference != last)
+			preference += STEP;
+		last = p->line[i].preference;
+		p->line[i].preference = preference;
+	}
+	p->renumbered = p->changed = true;
+}
+
+static void
+plan_make(struct plan *p, const struct check *c, const struct check_options *o)
+{
+	const struct check_host *h;
+	int best = INT32_MAX, worst = 0, own = -1;
+	size_t i;
+
+	memset(p, 0, sizeof(*p));
+	p->backup = o->us->hostname;
+	for (i = 0; i < c->nhost; i++) {
+		h = &c->host[i];
+		if (h->ours) {
+			p->backup = h->name;
+			if (own == -1 || h->preference < own)
+				own = h->preference;
+			continue;
+		}
+		if (h->preference >= 0 && !h->sound) {
+			p->changed = true;
+			continue;	/* twice, or no name of a host */
+		}
+		line_add(p, true_name(c, h), h->preference >= 0 ?
+		    h->preference : STEP, false);
+		if (h->preference < 0 || strcmp(true_name(c, h), h->name) != 0)
+			p->changed = true;
+		if (p->line[p->n - 1].preference < best)
+			best = p->line[p->n - 1].preference;
+		if (p->line[p->n - 1].preference > worst)
+			worst = p->line[p->n - 1].preference;
+	}
+	if (own <= best && p->n > 0) {
+		own = worst + STEP;
+		p->changed = true;
+	} else if (own == -1 || p->n == 0) {
+		own = own > STEP ? own : 2 * STEP;
+		p->changed = true;
+	}
+	line_add(p, p->backup, own, true);
+	qsort(p->line, p->n, sizeof(p->line[0]), line_compare);
+	if (own > UINT16_MAX)
+		renumber(p);
+}
+
+static void
+set_write(FILE *f, const struct plan *p, const char *domain, unsigned ttl)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		fprintf(f, "%s.\t%u\tIN\tMX\t%d %s.\n", domain, ttl,
+		    p->line[i].preference, p->line[i].name);
+}
+
+/* As it is, to be remembered for a shorter time. */
+static void
+old_set_write(FILE *f, const struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->mx->nrr; i++)
+		fprintf(f, "%s.\t%u\tIN\tMX\t%u %s.\n", c->domain, TTL_CHANGE,
+		    c->mx->rr[i].preference, c->mx->rr[i].host);
+}
+
+/* The longest that anybody may remember it, as a name server says. */
+static uint32_t
+ttl_of(const struct check *c)
+{
+	const struct dns_query *q;
+	uint32_t ttl = c->mx->nrr > 0 ? c->mx->rr[0].ttl : 0;
+	size_t i;
+
+	for (i = 0; i < c->nserver; i++) {
+		q = asked_find_at(c->asked, c->domain, DNS_MX,
+		    &c->server[i].addr, false);
+		if (q != NULL && q->nrr > 0 && q->rr[0].ttl > ttl)
+			ttl = q->rr[0].ttl;
+	}
+	return ttl;
+}
+
+static void
+mx_write(FILE *f, const struct check *c, const struct plan *p)
+{
+	uint32_t ttl = ttl_of(c);
+
+	if (!p->changed) {
+		fprintf(f, "; the MX set is in order\n");
+		return;
+	}
+	if (ttl > TTL_LONG) {
+		fprintf(f, "; first, %u hours before the rest: a short TTL "
+		    "for the MX set as it is\n", ttl / 3600 + 1);
+		old_set_write(f, c);
+		fprintf(f, "; then\n");
+	}
+	fprintf(f, "; the whole MX set, in the place of the one there is\n");
+	if (p->renumbered)
+		fprintf(f, "; (numbered anew, as there was no room behind "
+		    "the last)\n");
+	if (p->n == 1)
+		fprintf(f, "; the primary is missing: add a line for it, with "
+		    "a number below %d\n", p->line[0].preference);
+	set_write(f, p, c->domain, TTL_CHANGE);
+	fprintf(f, "; when mail arrives as it should: TTL %d\n", TTL_STEADY);
+}
+
+/* The backup's own records */
+
+static void
+addr_line(FILE *f, const char *name, const struct sockaddr_storage *ss)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	fprintf(f, "%s.\t%d\tIN\t%s\t%s\n", name, TTL_STEADY,
+	    ss->ss_family == AF_INET6 ? "AAAA" : "A",
+	    ipaddr_print(text, ss));
+}
+
+static void
+addrs_write(FILE *f, const struct check *c, const struct plan *p,
+    const struct conf *us)
+{
+	size_t i, n = 0;
+
+	if (asked_data(c->asked, p->backup, DNS_A) != NULL ||
+	    asked_data(c->asked, p->backup, DNS_AAAA) != NULL)
+		return;
+	fprintf(f, "; in the zone of %s: its addresses\n", p->backup);
+	for (i = 0; i < (size_t)us->nself_addr; i++)
+		if (ipaddr_special(&us->self_addr[i]) == NULL) {
+			addr_line(f, p->backup, &us->self_addr[i]);
+			n++;
+		}
+	for (i = 0; i < 2; i++)
+		if (n == 0 && us->source[i].ss_family != 0 &&
+		    ipaddr_special(&us->source[i]) == NULL)
+			addr_line(f, p->backup, &us->source[i]);
+	if (n == 0 && us->source[0].ss_family == 0 &&
+	    us->source[1].ss_family == 0)
+		fprintf(f, "; (not known here: add an A and an AAAA "
+		    "record)\n");
+}
+
+static const unsigned char *
+key_of(const struct check *c, const struct check_options *o)
+{
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++)
+		if (c->host[i].ours && c->host[i].has_key)
+			return c->host[i].key;
+	return o->key;
+}
+
+static bool
+has_tlsa(const struct dns_query *q, const unsigned char *key)
+{
+	static const unsigned char form[] = { 3, 1, 1 };
+	size_t i;
+
+	for (i = 0; q != NULL && i < q->nrr; i++)
+		if (q->rr[i].datalen == 3 + CHECK_KEY &&
+		    memcmp(q->rr[i].data, form, 3) == 0 &&
+		    memcmp(q->rr[i].data + 3, key, CHECK_KEY) == 0)
+			return true;
+	return false;
+}
+
+static void
+tlsa_write(FILE *f, const struct check *c, const struct plan *p,
+    const struct check_options *o)
+{
+	const unsigned char *key = key_of(c, o);
+	const struct dns_query *q;
+	char name[ADDR_DOMAIN_MAX + 1];
+	size_t i;
+
+	check_tlsa_name(name, p->backup);
+	q = asked_find(c->asked, name, DNS_TLSA);
+	if (key == NULL) {
+		if (q == NULL || q->nrr == 0)
+			fprintf(f, "; no TLSA record: the key of %s is not "
+			    "known here\n", p->backup);
+		return;
+	}
+	if (has_tlsa(q, key))
+		return;
+	fprintf(f, "; in the zone of %s: the digest of its key%s\n",
+	    p->backup, q != NULL && q->nrr > 0 ?
+	    ", beside the record there is until its TTL has passed twice" :
+	    "");
+	fprintf(f, "%s.\t%d\tIN\tTLSA\t3 1 1 ", name, TTL_STEADY);
+	for (i = 0; i < CHECK_KEY; i++)
+		fprintf(f, "%02x", key[i]);
+	fputc('\n', f);
+}
+
+static void
+sts_write(FILE *f, const struct check *c, const struct plan *p,
+    const struct check_options *o)
+{
+	struct sts_policy policy;
+	time_t now = time(NULL);
+	struct tm tm;
+	char id[32];
+	const char *why;
+
+	if (o->policy == NULL || !sts_policy_parse(&policy, o->policy, &why) ||
+	    sts_covers(&policy, p->backup))
+		return;
+	if (gmtime_r(&now, &tm) == NULL ||
+	    strftime(id, sizeof(id), "%Y%m%d%H%M%S", &tm) == 0)
+		return;
+	fprintf(f, "; once the MTA-STS policy has the line \"mx: %s\"\n",
+	    p->backup);
+	fprintf(f, "_mta-sts.%s.\t%d\tIN\tTXT\t\"v=STSv1; id=%s;\"\n",
+	    c->domain, TTL_CHANGE, id);
+}
+
+bool
+plan_write(FILE *f, const struct check *c, const struct check_options *o)
+{
+	struct plan p;
+
+	if (c->mx == NULL || (c->mx->outcome != DNS_DATA &&
+	    c->mx->outcome != DNS_NODATA)) {
+		fprintf(f, "; a domain was not found, or could not be looked "
+		    "up: nothing is planned for it\n");
+		return false;
+	}
+	plan_make(&p, c, o);
+	fprintf(f, "; %s, with %s as its backup\n", c->domain, p.backup);
+	mx_write(f, c, &p);
+	addrs_write(f, c, &p, o->us);
+	tlsa_write(f, c, &p, o);
+	sts_write(f, c, &p, o);
+	return true;
+}
