@@ -86,7 +86,7 @@ all: $(PROGRAMS)
 
 .SUFFIXES: .c .o
 .c.o:
-	$(COMPILE) -Ilib -c -o $@ $<
+	$(COMPILE) -iquote lib -c -o $@ $<
 
 # A full build takes seconds, so every object depends on every header.
 $(LIBOBJ) lib/libidn2.o lib/openssl.o: $(HEADERS)
@@ -98,15 +98,15 @@ lib/libmx.a: $(LIBOBJ)
 # What each program is linked with says what it may do: only those that ask
 # the DNS bring libldns in, and an exec of mx-receive stays cheap.
 bin/mx-receive: bin/mx-receive.c lib/libmx.a lib/libidn2.o lib/openssl.o
-	$(COMPILE) -Ilib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(LATE) $(BSD_ARCHIVES) $(LDLIBS)
+	$(COMPILE) -iquote lib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(LATE) $(BSD_ARCHIVES) $(LDLIBS)
 bin/mx-queue: bin/mx-queue.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
 bin/mx-expire: bin/mx-expire.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(IDN_LIBS) $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(IDN_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-flush: bin/mx-flush.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-flush.c lib/libmx.a $(DNS_LIBS) $(TLS_LIBS) $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-flush.c lib/libmx.a $(DNS_LIBS) $(TLS_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-check: bin/mx-check.c lib/libmx.a
-	$(COMPILE) -Ilib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-check.c lib/libmx.a $(DNS_LIBS) $(TLS_LIBS) $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-check.c lib/libmx.a $(DNS_LIBS) $(TLS_LIBS) $(BSD_LIBS) $(LDLIBS)
 
 check:
 	sh tests/run
