@@ -315,8 +315,13 @@ prepare(struct tls_client *c, SSL *ssl, const struct tls_want *want,
 	}
 	if (checked)
 		SSL_set_verify(ssl, SSL_VERIFY_PEER, hear_verdict);
-	SSL_set_security_level(ssl, checked || want->how == TLS_PIN ?
-	    LEVEL_KNOWN : LEVEL_ANYBODY);
+	if (checked || want->how == TLS_PIN)
+		SSL_set_security_level(ssl, LEVEL_KNOWN);
+	else {
+		SSL_set_security_level(ssl, LEVEL_ANYBODY);
+		/* Of before 2010, but better than clear text. */
+		(void)SSL_set_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT);
+	}
 	good = good && (!has_name(want) ||
 	    SSL_set_tlsext_host_name(ssl, want->server) == 1);
 	if (!good)

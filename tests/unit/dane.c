@@ -218,7 +218,7 @@ test_order(void)
 	dane_find(&h, 1, NULL, 0);
 	is_int(h.tlsa[0].usage, 2, "an order of their own: usage 2");
 	is_mem((const char *)h.tlsa[1].data, 1, "A", 1, "then by data");
-	is_mem((const char *)h.tlsa[2].data, h.tlsa[2].len, EE + 3, 32,
+	is_mem((const char *)h.tlsa[2].data, h.tlsa[2].len, &EE[3], 32,
 	    "all of it");
 	dane_clear(&h, 1);
 }
