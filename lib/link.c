@@ -107,8 +107,8 @@ link_parse(struct route *r, const struct conf *conf, const char *peer)
 	port = (int)strtonum(peer + at, 1, 65535, &error);
 	a = &r->addr[r->naddr];
 	if (error != NULL || !parse_address(a, text, port) ||
-	    conf_is_self(conf, name) || (port == conf->port && route_is_self_addr(conf,
-	    (struct sockaddr *)&a->addr)) ||
+	    conf_is_self(conf, name) || (port == conf->port &&
+	    route_is_self_addr(conf, (struct sockaddr *)&a->addr)) ||
 	    (a->host = find_host(r, name, port)) == ROUTE_HOSTS_MAX)
 		return false;
 	r->kind = ROUTE_FOUND;

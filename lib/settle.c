@@ -293,7 +293,8 @@ struct tally {
 	size_t delivered, failed, deferred;
 	size_t relayed;		/* of those delivered */
 	bool again;		/* some were too many for this transaction */
-	char text[SETTLE_TEXT_MAX];	/* for the last one, deferred ones first */
+	char text[SETTLE_TEXT_MAX];	/* for the last one, deferred ones
+					   first */
 };
 
 /*
