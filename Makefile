@@ -6,7 +6,8 @@
 #	make check-tls		another: all that testssl.sh looks for
 #	make check-powercut	what power cuts leave of acknowledged mail (root)
 #	make demo		the main job on real mail (sh contrib/demo)
-#	make bench		accept and flush rates beside Postfix
+#	make bench		accept and flush rates beside Postfix, and
+#				mx-check beside drill in a loop
 #	make fuzz		each parser for a minute under libFuzzer
 #	make lint		compilers' warnings as errors, manuals, style
 #	make install		PREFIX, DESTDIR, SBINDIR, MANDIR
@@ -130,6 +131,7 @@ demo:
 
 bench: all
 	sh tests/bench/run
+	sh tests/bench/check
 
 fuzz:
 	sh tests/fuzz/run

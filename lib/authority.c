@@ -246,7 +246,7 @@ judge_server(struct check *c, const struct check_server *s, struct tally *t,
 		t->tcp++;
 	else
 		judge_silent(c, s, true);
-	if (soa->edns && mx->edns)
+	if (soa->edns || mx->edns)
 		t->edns++;
 	else
 		finding_add(&c->found, CHECK_WARN, CHECK_NS_EDNS, s->name,

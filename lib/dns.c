@@ -20,12 +20,12 @@
 #include "dns.h"
 #include "resolv.h"
 
-#define SOCKETS_MAX	256
+#define SOCKETS_MAX	128
 #define HOPS_MAX	8	/* aliases followed for one question */
 #define SILENCE_MAX	3	/* tries of a mute server once another failed */
 #define RETRY_FIRST	300	/* milliseconds; doubled at each try */
 #define RETRY_DESCRIPTOR 50	/* when there was none */
-#define EDNS_TRIES	2
+#define EDNS_TRIES	3
 #define UDP_SIZE	1232	/* no fragments: the DNS flag day of 2020 */
 #define MESSAGE_MAX	65535
 #define HEADER		12
@@ -43,7 +43,9 @@ struct ask {
 	bool secure;
 	int fd;
 	bool tcp, edns, cd;
-	int server;
+	bool confirm;		/* without validation there was an answer */
+	bool sent_edns, sent_cd;	/* as in out */
+	int server, sent_server;
 	int tries;
 	int count[RESOLV_SERVERS_MAX];
 	bool failed[RESOLV_SERVERS_MAX];
@@ -720,7 +722,9 @@ answer_failed(struct dns *d, struct ask *a, const struct message *m)
 	failure_print(text, sizeof(text), a->q, m);
 	ask_why(d, a, text);
 	if (m->rcode == LDNS_RCODE_SERVFAIL && !a->cd && a->q->at == NULL) {
-		if (ede_is_dnssec(m->ede)) {
+		if (a->confirm && !ede_is_dnssec(m->ede))
+			ask_why(d, a, "DNSSEC validation failed");
+		if (a->confirm || ede_is_dnssec(m->ede)) {
 			ask_finish(a, DNS_BOGUS);
 			return STEP_DONE;
 		}
@@ -772,9 +776,10 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 	if (a->q->raw)
 		return answer_keep(d, a, p, len);
 	if (a->cd) {
-		ask_why(d, a, "DNSSEC validation failed");
-		ask_finish(a, DNS_BOGUS);
-		return STEP_DONE;
+		/* Once more: a busy resolver says SERVFAIL, too. */
+		a->cd = false;
+		a->confirm = true;
+		return STEP_SAME;
 	}
 	return answer_read(d, a, &m);
 }
@@ -820,16 +825,36 @@ out:
 	return ok;
 }
 
-/* A new socket, a new port and a new id for each try. */
+/*
+ * The same datagram to the same server keeps its socket: the answer to the
+ * first may be on its way.
+ */
+static bool
+ask_repeat(struct ask *a)
+{
+	ssize_t len = (ssize_t)a->outlen - 2;
+
+	return a->fd != -1 && !a->tcp && a->sent == a->outlen &&
+	    a->in == NULL && a->sent_server == a->server &&
+	    a->sent_edns == a->edns && a->sent_cd == a->cd &&
+	    send(a->fd, a->out + 2, (size_t)len, MSG_NOSIGNAL) == len;
+}
+
+/* A new socket, a new port and a new id for each other try. */
 static bool
 ask_send(struct dns *d, struct ask *a)
 {
 	const struct sockaddr_storage *ss = ask_server(d, a);
 	size_t len;
 
-	ask_close(a);
 	a->tries++;
 	a->count[a->server]++;
+	if (ask_repeat(a))
+		return true;
+	ask_close(a);
+	a->sent_server = a->server;
+	a->sent_edns = a->edns;
+	a->sent_cd = a->cd;
 	if (!question_build(a)) {
 		ask_why(d, a, "out of memory");
 		return false;
@@ -894,7 +919,7 @@ ask_last_resort(struct dns *d, struct ask *a)
 {
 	int i;
 
-	if (a->cd || a->servfail == -1 || a->q->at != NULL)
+	if (a->cd || a->confirm || a->servfail == -1 || a->q->at != NULL)
 		return false;
 	a->cd = true;
 	a->tries = 0;
@@ -958,9 +983,10 @@ ask_timeout(struct dns *d, struct ask *a)
 static void
 ask_restart(struct dns *d, struct ask *a)
 {
+	ask_close(a);
 	a->tcp = ask_is_tcp(d, a);
 	a->edns = true;
-	a->cd = false;
+	a->cd = a->confirm = false;
 	a->tries = 0;
 	a->servfail = -1;
 	memset(a->count, 0, sizeof(a->count));
