@@ -28,7 +28,7 @@ GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy children crew breaker ipaddr sts
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
-		sweep seen recipients usage ration backlog
+		sweep seen recipients usage ration maildir backlog
 FLOOR3 =	crowd peer resolv dns asked route hosts tls confine \
 		tls_client hook dane turn dial knock chain agenda
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
@@ -101,7 +101,7 @@ lib/libmx.a: $(LIBOBJ)
 bin/mx-receive: bin/mx-receive.c lib/libmx.a lib/libidn2.o lib/openssl.o
 	$(COMPILE) -iquote lib $(HARDEN_LD) $(STATIC) $(LDFLAGS) -o $@ bin/mx-receive.c lib/libmx.a $(LATE) $(BSD_ARCHIVES) $(LDLIBS)
 bin/mx-queue: bin/mx-queue.c lib/libmx.a
-	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(BSD_LIBS) $(LDLIBS)
+	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-queue.c lib/libmx.a $(IDN_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-expire: bin/mx-expire.c lib/libmx.a
 	$(COMPILE) -iquote lib $(HARDEN_LD) $(LDFLAGS) -o $@ bin/mx-expire.c lib/libmx.a $(IDN_LIBS) $(BSD_LIBS) $(LDLIBS)
 bin/mx-flush: bin/mx-flush.c lib/libmx.a

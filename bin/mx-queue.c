@@ -14,15 +14,18 @@
 #include "addr.h"
 #include "conf.h"
 #include "domain.h"
+#include "dsn.h"
 #include "duration.h"
 #include "event.h"
 #include "header.h"
 #include "log.h"
 #include "plain.h"
 #include "ration.h"
+#include "report.h"
 #include "row.h"
 #include "draft.h"
 #include "ledger.h"
+#include "maildir.h"
 #include "message.h"
 #include "scan.h"
 #include "spool.h"
@@ -38,7 +41,7 @@ struct queue {
 	bool nul;		/* -0 */
 	bool wire;		/* cat -w */
 	const char *sender;	/* add -f */
-	const char *why;	/* hold -m */
+	const char *why;	/* hold -m, bounce -m */
 	time_t until;		/* hold -u */
 	time_t now;
 	char woken[ADDR_DOMAIN_MAX + 1];	/* the last one: see wake() */
@@ -53,11 +56,13 @@ usage(void)
 	    "       mx-queue [-C dir] cat [-w] id ...\n"
 	    "       mx-queue [-nqv] [-C dir] add -f sender recipient ...\n"
 	    "       mx-queue [-0nqv] [-C dir] rm id ...\n"
+	    "       mx-queue [-0nqv] [-C dir] bounce [-m why] id ...\n"
 	    "       mx-queue [-0nqv] [-C dir] retry domain | id ...\n"
 	    "       mx-queue [-0nqv] [-C dir] hold [-m why] [-u time]"
 	    " domain | id ...\n"
 	    "       mx-queue [-0nqv] [-C dir] release domain | id ...\n"
 	    "       mx-queue [-j] [-C dir] stat [domain ...]\n"
+	    "       mx-queue [-nqv] [-C dir] export domain directory\n"
 	    "       mx-queue [-q] [-C dir] check [domain ...]\n", stderr);
 	exit(EX_USAGE);
 }
@@ -847,7 +852,7 @@ verb_add(struct queue *q, char **arg)
 	adding_clear(&a);
 }
 
-/*** rm, retry, hold, release ***/
+/*** rm, bounce, retry, hold, release ***/
 
 static void
 done(struct queue *q, const char *what, const char *name)
@@ -872,12 +877,12 @@ rm_one(struct queue *q, const char *domain, const struct scan_entry *e)
 	message_close(&m);
 }
 
+/* Makes removals durable, wherever they were. */
 static void
-verb_rm(struct queue *q, char **arg)
+sync_all(struct queue *q)
 {
 	char **list;
 
-	visit(q, arg, false, rm_one);
 	if (q->dry)
 		return;
 	if ((list = spool_domains(q->spool)) == NULL)
@@ -886,6 +891,80 @@ verb_rm(struct queue *q, char **arg)
 		if (spool_sync_domain(q->spool, list[i]) == -1)
 			err(1, "%s", list[i]);
 	free(list);
+}
+
+static void
+verb_rm(struct queue *q, char **arg)
+{
+	visit(q, arg, false, rm_one);
+	sync_all(q);
+}
+
+/* Who is pending has failed, in our words and on disk. */
+static int
+fail_message(struct queue *q, struct message *m)
+{
+	char text[1024], why[512] = "";
+	size_t i;
+
+	if (q->why != NULL)
+		plain(why, sizeof(why), q->why);
+	if (snprintf(text, sizeof(text), REPORT_OURS "5.0.0 returned by the "
+	    "postmaster of %s%s%s", q->conf.hostname, *why != '\0' ? ": " : "",
+	    why) >= (int)sizeof(text))
+		text[sizeof(text) - 1] = '\0';
+	for (i = 0; i < m->envelope.nrcpt; i++)
+		if (m->envelope.rcpt[i].status == RCPT_PENDING &&
+		    (message_reply_add(q->spool, m, i, text) == -1 ||
+		    message_mark(m, i, RCPT_FAILED) == -1))
+			return -1;
+	return message_sync(m);
+}
+
+/* Reported by the rules of all reports, whatever "bounce" says. */
+static int
+return_message(struct queue *q, const char *domain, struct message *m)
+{
+	char error[CONF_ERROR_MAX];
+	enum dsn_result told;
+	struct settings s;
+
+	if (conf_domain(&q->conf, domain, &s, NULL, error) == CONF_BROKEN)
+		errx(EX_CONFIG, "%s", error);
+	if (fail_message(q, m) == -1)
+		return -1;
+	told = dsn_send(&q->conf, q->spool, m, DSN_REFUSED);
+	if (told == DSN_LATER)
+		return -1;
+	if (told == DSN_WITHHELD && !q->quiet)
+		warnx("%s: its sender is not told; a copy is in .Expired",
+		    m->entry.id);
+	return s.keep > 0 || told == DSN_WITHHELD ||
+	    dsn_is_silenced(&m->envelope) ?
+	    message_move(q->spool, m, SPOOL_EXPIRED) :
+	    message_remove(q->spool, m);
+}
+
+static void
+bounce_one(struct queue *q, const char *domain, const struct scan_entry *e)
+{
+	struct message m;
+
+	if (!open_message(q, domain, e, true, true, &m))
+		return;
+	if (!q->dry && return_message(q, domain, &m) == -1) {
+		warn("%s", e->id);
+		failed(q, EX_TEMPFAIL);
+	} else
+		done(q, "returned", e->id);
+	message_close(&m);
+}
+
+static void
+verb_bounce(struct queue *q, char **arg)
+{
+	visit(q, arg, false, bounce_one);
+	sync_all(q);
 }
 
 /* Back from .Held: what was refused is tried again. */
@@ -1161,6 +1240,50 @@ verb_check(struct queue *q, char **arg)
 	free(list);
 }
 
+/*** export ***/
+
+static void
+export_one(struct queue *q, struct maildir *md, const char *domain,
+    const struct scan_entry *e)
+{
+	struct message m;
+	int added = 1;
+
+	/* What is being delivered is in the queue until it is not. */
+	if (!open_message(q, domain, e, false, false, &m))
+		return;
+	if (!q->dry && (added = maildir_add(md, &m)) == -1)
+		err(1, "%s", e->id);
+	if (added == 1)
+		done(q, "exported", e->id);
+	message_close(&m);
+}
+
+static void
+verb_export(struct queue *q, char **arg)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct maildir md;
+	struct scan_entry *e;
+	size_t n;
+
+	if (arg[0] == NULL || arg[1] == NULL || arg[2] != NULL) {
+		warnx("expected a domain and a directory");
+		usage();
+	}
+	if (!addr_domain(domain, arg[0]))
+		errx(EX_USAGE, "%s: expected a domain", arg[0]);
+	if (scan_sorted(q->spool, domain, SCAN_QUEUED, &e, &n) == -1)
+		err(1, "%s", domain);
+	if (!q->dry && maildir_open(&md, arg[1]) == -1)
+		err(1, "%s", arg[1]);
+	for (size_t i = 0; i < n; i++)
+		export_one(q, &md, domain, &e[i]);
+	if (!q->dry && maildir_close(&md) == -1)
+		err(1, "%s", arg[1]);
+	free(e);
+}
+
 /*** main ***/
 
 static const struct verb {
@@ -1172,10 +1295,12 @@ static const struct verb {
 	{ "cat", verb_cat },
 	{ "add", verb_add },
 	{ "rm", verb_rm },
+	{ "bounce", verb_bounce },
 	{ "retry", verb_retry },
 	{ "hold", verb_hold },
 	{ "release", verb_release },
 	{ "stat", verb_stat },
+	{ "export", verb_export },
 	{ "check", verb_check },
 };
 
