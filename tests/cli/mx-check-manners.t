@@ -94,6 +94,9 @@ bad nopost 'RCPT=550 5.1.1 unknown;RCPT=554 5.7.1 no'
 bad later 'RCPT=450 4.2.0 greylisted;RCPT=554 5.7.1 no'
 bad foreign 'RCPT=554 5.7.1 relay access denied'
 bad open 'RCPT=250 ok'
+bad tlshang 'EHLO=250-tlshang.example\n250 STARTTLS;STAR=220 go on'
+bad forged 'EHLO=250-forged.example\n250 STARTTLS;STAR=twice:220 go on'
+bad tlsweb 'EHLO=250-tlsweb.example\n250 STARTTLS;STAR=endless'
 tls notls good.example none
 tls refuse good.example refuse
 tls garbage good.example garbage
@@ -134,6 +137,7 @@ primary listed 'GREET=554 Blocked using bl.test'
 primary trusts 'RCPT=250 ok'
 
 cat >>"$T/names" <<-END
+null.example MX 0 .
 pair.example MX 10 twelve.example
 pair.example MX 20 good.example
 END
@@ -175,6 +179,8 @@ words()
 (
 	cut -d ' ' -f 1 "$T/bad/table" | grep -v '^mx-'
 	cut -d ' ' -f 1 "$T/tls/table"
+	echo null
+	echo none
 ) | sed 's/$/.example/' >"$T/domains"
 look 6 -b mx2.backup.test - <"$T/domains"
 is "$status" 2 "all: exit 2"
@@ -183,7 +189,8 @@ is "$(cat "$T/stderr")" "" "all: nothing on standard error"
     fail "all: in $took seconds, with 6 for each"
 is "$(LC_ALL=C tr -d '\11\12\40-\176' <"$T/stdout" | wc -c)" 0 \
     "all: nothing that is not printable"
-is "$(grep -c '^so' "$T/stdout")" "$(wc -l <"$T/domains")" "all: each is there"
+is "$(grep -c '^so' "$T/stdout")" "$(($(wc -l <"$T/domains") - 2))" \
+    "all: each is there"
 
 found good.example "warn smtp-starttls good.example"
 found silent.example "fail smtp-session silent.example"
@@ -226,6 +233,13 @@ found foreign.example "warn smtp-starttls foreign.example" \
     "fail smtp-postmaster foreign.example"
 found open.example "warn smtp-starttls open.example" \
     "fail smtp-relay open.example"
+found tlshang.example "fail smtp-starttls tlshang.example"
+words tlshang.example fail smtp-starttls 'fails at the TLS handshake'
+found forged.example "fail smtp-starttls forged.example"
+words forged.example fail smtp-starttls 'talks unasked'
+found tlsweb.example "fail smtp-starttls tlsweb.example"
+found null.example
+found none.example
 
 # The same servers take mail for everybody and call themselves primary.test.
 sed -i '/	smtp-\(name\|relay\)	/d' "$T/stdout"
