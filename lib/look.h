@@ -105,8 +105,9 @@ struct look {
 
 /*
  * Who asks: the name in EHLO, which is also the domain of our senders (where
- * it has no dot, look_run takes our address); the addresses to bind to (ss_family 0: any), by family; the client's side of
- * TLS, or NULL for clear text only.
+ * it has no dot, look_run takes our address); the addresses to bind to, by
+ * family (ss_family 0: any); the client's side of TLS, or NULL for clear text
+ * only.
  */
 struct look_us {
 	char name[ADDR_DOMAIN_MAX + 1];

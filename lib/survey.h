@@ -23,7 +23,7 @@ void survey(struct check *c, size_t n, struct dns *d,
     const struct check_options *o, const struct look_us *us,
     int64_t deadline);
 
-/* "1.2.0.192.in-addr.arpa", or "...ip6.arpa", into OUT (ADDR_DOMAIN_MAX + 1). */
+/* "1.2.0.192.in-addr.arpa" or "...ip6.arpa" into OUT (ADDR_DOMAIN_MAX + 1). */
 void survey_reverse(char *out, const struct sockaddr_storage *addr);
 
 #endif

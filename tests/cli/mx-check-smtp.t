@@ -166,8 +166,8 @@ zone()
 	example.org MX 10 mx1.example.org
 	example.org MX 20 mx2.backup.test
 	mx1.example.org A 8.1.1.1
+	_25._tcp.mx1.example.org TLSA 020101$(cat "$T/short.hash")
 	_25._tcp.mx1.example.org TLSA 030101$(cat "$T/mx1.hash")
-	_25._tcp.mx1.example.org TLSA 030101$(cat "$T/short.hash")
 	1.1.1.8.in-addr.arpa PTR mx1.example.org
 	mx2.backup.test A 8.1.1.2
 	2.1.1.8.in-addr.arpa PTR mx2.backup.test
