@@ -132,12 +132,21 @@ like "$(cat "$T/log")" 'stopped domain=a\.test' "-v says why"
 
 # Its mail does not age.
 sed -i 's/^[0-9]* hold !/1000000000 hold !/' "$SPOOL/state/a.test/holds"
-"$BIN/mx-expire" -C "$CONF" >"$T/out" 2>&1
 id=$(queue list a.test | head -n 1 | cut -f 1)
 before=$(queue -j show "$id" | sed 's/.*"expires":"\([^"]*\)".*/\1/')
+primary unknown "expire 1s"
 sleep 1.1
 unlike "$(queue -j show "$id")" "\"expires\":\"$before\"" \
     "the expiry moves on as time does"
+"$BIN/mx-expire" -C "$CONF" >"$T/out" 2>&1
+is "$(left)" "20 0" "and mx-expire lets it wait"
+cp -rp "$SPOOL" "$T/saved"
+rm "$SPOOL/state/a.test/holds"
+"$BIN/mx-expire" -C "$CONF" >"$T/out" 2>&1
+is "$(left)" "0 20" "which it would not do otherwise"
+rm -rf "$SPOOL"
+mv "$T/saved" "$SPOOL"
+primary unknown
 
 queue retry a.test >"$T/out"
 is "$(queue stat a.test | cut -f 5,17)" "stopped	retry" "retry is an order"
