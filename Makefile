@@ -26,7 +26,7 @@ INSTALL =	install
 # floor below its own (tests/cli/floors.t keeps it so).
 GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
-		idn xclient proxy children crew breaker ipaddr sts
+		idn xclient proxy children crew team breaker ipaddr sts
 FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage ration maildir backlog
 FLOOR3 =	crowd peer resolv dns asked route hosts tls confine \
@@ -34,7 +34,7 @@ FLOOR3 =	crowd peer resolv dns asked route hosts tls confine \
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \
 		notice event tls_policy link inquiry doubt settle way \
-		carry deliver finding check legal place authority cover \
+		carry drain deliver finding check legal place authority cover \
 		plan examine verdict \
 		talk look conduct offers survey
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)

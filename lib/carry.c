@@ -15,152 +15,436 @@
 #include "smtp_client.h"
 
 #define LOSSES_MAX	3	/* in a row, then the domain's run ends */
+#define LATER_MAX	3	/* messages in a row put off by the server */
 
+/* A message in our hands, locked, on its way or to be sent alone. */
+struct parcel {
+	TAILQ_ENTRY(parcel) next;
+	struct message m;
+	size_t index;		/* the caller's */
+	struct smtp_client_result_set r;
+	enum verdict *verdict;	/* for each of r.rcpt */
+	bool dsn;		/* the server offers it */
+	bool *tried;		/* recipients, by their index */
+	bool *refused;		/* likewise: see settle.h */
+};
+
+static void
+parcel_free(struct parcel *p)
+{
+	if (p == NULL)
+		return;
+	message_close(&p->m);
+	free(p->r.rcpt);
+	free(p->verdict);
+	free(p->tried);
+	free(p->refused);
+	free(p);
+}
+
+/* Takes over M; NULL when out of memory. */
+static struct parcel *
+parcel_new(struct message *m, size_t index)
+{
+	size_t n = m->envelope.nrcpt;
+	struct parcel *p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return NULL;
+	p->r.rcpt = calloc(n, sizeof(*p->r.rcpt));
+	p->verdict = calloc(n, sizeof(*p->verdict));
+	p->tried = calloc(n, sizeof(*p->tried));
+	p->refused = calloc(n, sizeof(*p->refused));
+	p->m = *m;
+	p->index = index;
+	if (p->r.rcpt != NULL && p->verdict != NULL && p->tried != NULL &&
+	    p->refused != NULL)
+		return p;
+	p->m.fd = -1;
+	envelope_init(&p->m.envelope);
+	p->m.entry.name = p->m.entry.id = NULL;
+	parcel_free(p);
+	return NULL;
+}
+
+/*
+ * The recipients that are next, MAX at most.  True if there are still others
+ * behind them.
+ */
+static bool
+choose(struct parcel *p, size_t max)
+{
+	struct smtp_client_result_set *r = &p->r;
+	size_t i;
+
+	r->nrcpt = 0;
+	for (i = 0; i < p->m.envelope.nrcpt; i++) {
+		if (p->m.envelope.rcpt[i].status != RCPT_PENDING ||
+		    p->tried[i])
+			continue;
+		if (r->nrcpt == max)
+			return true;
+		r->rcpt[r->nrcpt++].index = i;
+	}
+	return false;
+}
+
+/*
+ * Those who have had their answer are not asked for again; those who were one
+ * too many have not had it.  True if there are any left.
+ */
+static bool
+note_tried(struct parcel *p)
+{
+	const struct smtp_client_result_set *r = &p->r;
+	bool crowded = false, left = false;
+	size_t i, k;
+
+	for (k = 0; k < r->nrcpt; k++) {
+		const struct reply *said = &r->rcpt[k].reply;
+
+		p->tried[r->rcpt[k].index] = !crowded ||
+		    (said->code != 452 && said->code != 552);
+		crowded = crowded || said->code / 100 == 2;
+	}
+	for (i = 0; i < p->m.envelope.nrcpt; i++)
+		left = left || (!p->tried[i] &&
+		    p->m.envelope.rcpt[i].status == RCPT_PENDING);
+	return left;
+}
+
+/*** The connection ***/
+
+/* So that all connections of the domain together keep its rate. */
 static void
 pace(struct carry *c)
 {
-	int64_t now = deadline_now(), left;
+	const double rate = c->settle->settings->rate;
+	int64_t now, slot, wanted;
 	struct timespec ts;
 
-	if (c->settle->settings->rate <= 0)
+	if (rate <= 0)
 		return;
-	if ((left = c->next - now) > 0) {
-		ts.tv_sec = (time_t)(left / 1000);
-		ts.tv_nsec = (long)(left % 1000) * 1000000;
-		(void)nanosleep(&ts, NULL);
-		now = c->next;
-	}
-	c->next = now + (int64_t)(1000 / c->settle->settings->rate);
+	wanted = atomic_load(c->slot);
+	do {
+		now = deadline_now() * 1000;
+		slot = wanted > now ? wanted : now;
+	} while (!atomic_compare_exchange_weak(c->slot, &wanted,
+	    slot + (int64_t)(1000000 / rate)));
+	if (slot == now)
+		return;
+	/* Nobody waits that long for a reply to be read. */
+	carry_finish(c);
+	ts.tv_sec = (time_t)((slot - now) / 1000000);
+	ts.tv_nsec = (long)((slot - now) % 1000000) * 1000;
+	(void)nanosleep(&ts, NULL);
 }
 
-enum sent {
-	SENT,
-	SENT_LOST,		/* no replies: no server was to be had */
-	SENT_ASIDE		/* it takes a server with SMTPUTF8 */
-};
+/* False: no server is to be had, and the run is over. */
+static bool
+connected(struct carry *c)
+{
+	struct link *l = c->link;
+
+	if (l->client != NULL || link_open(l))
+		return true;
+	c->stop = c->trouble = true;
+	c->losses = 0;
+	if (!l->utf8 && !c->second)
+		way_lost(c->way);
+	return false;
+}
+
+static void
+disconnect(struct carry *c, const char *why)
+{
+	struct link *l = c->link;
+
+	(void)strlcpy(l->error, why, sizeof(l->error));
+	log_debug("%s: lost %s: %s", l->domain, l->peer, why);
+	if (smtp_client_is_confused(l->client)) {
+		log_info("in turn domain=%s host=\"%s\" reason=\"%s\"",
+		    l->domain, l->peer, why);
+		l->in_turn = true;
+	}
+	link_close(l);
+	c->trouble = true;
+}
+
+/* The third message to lose its connection: it is not the message. */
+static void
+count_loss(struct carry *c)
+{
+	if (++c->losses >= LOSSES_MAX)
+		c->stop = true;
+}
 
 /*
  * The server refused to hear of the client.  Where it has never taken an
  * XCLIENT it will not later, and no word of clients is said any more.
  */
 static void
-give_up_identity(struct carry *c, const struct message *m,
-    const struct smtp_client_result_set *r)
+give_up_identity(struct carry *c, const struct parcel *p)
 {
 	struct link *l = c->link;
 
 	c->anonymous = !c->identified;
 	log_warnx("not identified id=%s domain=%s host=\"%s\" reason=\"%s\"",
-	    m->entry.id, l->domain, l->peer, r->error);
+	    p->m.entry.id, l->domain, l->peer, p->r.error);
 	link_close(l);
 	l->anonymous = true;
 }
 
+/*** One parcel ***/
+
 /*
- * Sends to r's recipients.  A server that closes a connection between two
- * messages, or says 421 to the second MAIL, has nothing against the second:
- * it gets one more chance, on a new connection.
+ * What was said to it, or that nothing was, on disk.  True if it is to go on
+ * with other recipients; else it is done with, and freed.
  */
-static enum sent
-transmit(struct carry *c, const struct message *m,
-    struct smtp_client_result_set *r)
+static bool
+settle(struct carry *c, struct parcel *p, bool lost)
+{
+	struct link *l = c->link;
+	struct settle_said said = { .peer = l->peer, .tls = l->tls_text,
+	    .dsn = p->dsn, .last = c->stop || lost, .replies = &p->r,
+	    .verdict = p->verdict, .refused = p->refused };
+	enum settled settled;
+
+	said.more = note_tried(p);
+	settled = settle_said(c->settle, &p->m, &said);
+	if (settled == SETTLE_AGAIN)
+		return true;
+	if (settled == SETTLE_BROKEN ||
+	    breaker_tripped(c->settle->breaker) != BREAKER_WHOLE)
+		c->stop = true;
+	parcel_free(p);
+	return false;
+}
+
+/* It takes a server that offers more than this one. */
+static void
+set_aside(struct carry *c, struct parcel *p)
+{
+	if (p->r.lack != SMTP_LACKS_SMTPUTF8) {
+		(void)settle(c, p, true);
+		return;
+	}
+	if (c->link->utf8 || c->aside == NULL)
+		settle_wait(c->settle, &p->m);
+	else
+		c->aside(c->aside_arg, p->index);
+	parcel_free(p);
+}
+
+static void
+note_good(struct carry *c)
+{
+	struct link *l = c->link;
+
+	l->carried++;
+	c->losses = 0;
+	c->identified = c->identified || smtp_client_speaks(l->client);
+}
+
+/*
+ * P's connection is lost.  A server that closes one between two messages, or
+ * says 421 to the second MAIL, has nothing against the second.
+ */
+static bool
+is_worth_another(const struct parcel *p, bool fresh)
+{
+	return !fresh && !p->r.unsure &&
+	    (p->r.mail.code == 0 || p->r.mail.code == 421);
+}
+
+/* All behind a lost one are lost, too; they get another chance, alone. */
+static void
+lose(struct carry *c, struct parcel *p)
+{
+	struct link *l = c->link;
+	bool fresh = l->carried == 0;
+	struct smtp_client_result_set *r;
+	struct parcel *q;
+
+	while ((q = TAILQ_FIRST(&c->flying)) != NULL) {
+		(void)smtp_client_end(l->client, &r);
+		TAILQ_REMOVE(&c->flying, q, next);
+		TAILQ_INSERT_TAIL(&c->alone, q, next);
+		if (q->r.unsure)
+			log_warnx("possible duplicate id=%s domain=%s "
+			    "host=\"%s\" reason=\"%s\"", q->m.entry.id,
+			    l->domain, l->peer, q->r.error);
+	}
+	disconnect(c, p->r.error);
+	if (is_worth_another(p, fresh)) {
+		TAILQ_INSERT_HEAD(&c->alone, p, next);
+		return;
+	}
+	count_loss(c);
+	(void)settle(c, p, true);
+}
+
+/* One 4xx is that message's affair, some in a row are the server's. */
+static void
+count_later(struct carry *c, const struct smtp_client_result_set *r)
+{
+	bool later = r->mail.code / 100 == 4 || r->data.code / 100 == 4 ||
+	    r->end.code / 100 == 4;
+	size_t k;
+
+	for (k = 0; k < r->nrcpt; k++)
+		later = later || r->rcpt[k].reply.code / 100 == 4;
+	c->later = later ? c->later + 1 : 0;
+	if (c->later >= LATER_MAX)
+		c->trouble = true;
+}
+
+/* Waits for the replies to the oldest message in flight. */
+static void
+end_oldest(struct carry *c)
+{
+	struct parcel *p = TAILQ_FIRST(&c->flying);
+	struct smtp_client_result_set *r;
+
+	TAILQ_REMOVE(&c->flying, p, next);
+	if (smtp_client_end(c->link->client, &r) != SMTP_CLIENT_OK) {
+		lose(c, p);
+		return;
+	}
+	note_good(c);
+	count_later(c, &p->r);
+	if (settle(c, p, false))
+		TAILQ_INSERT_TAIL(&c->alone, p, next);
+}
+
+/*
+ * Puts P among those in flight, or settles what keeps it from there.
+ */
+static void
+launch(struct carry *c, struct parcel *p)
 {
 	enum smtp_client_result result;
 	struct link *l = c->link;
 	bool fresh;
 
-	l->anonymous = c->anonymous;
-	do {
-		if (l->client == NULL && !link_open(l)) {
-			c->stop = true;
-			c->losses = 0;
-			if (!l->utf8)
-				way_lost(c->way);
-			return SENT_LOST;
+	for (;;) {
+		if (c->stop || !connected(c)) {
+			settle_wait(c->settle, &p->m);
+			parcel_free(p);
+			return;
 		}
 		fresh = l->carried == 0;
-		log_debug("sending id=%s to %s", m->entry.id, l->peer);
-		c->dsn = (smtp_client_offers(l->client) &
+		(void)choose(p, smtp_client_rcpt_max(l->client));
+		p->dsn = (smtp_client_offers(l->client) &
 		    SMTP_OFFER_DSN) != 0;
-		result = smtp_client_send(l->client, m, r);
-		if (result == SMTP_CLIENT_UNABLE)
-			return r->lack == SMTP_LACKS_SMTPUTF8 ? SENT_ASIDE :
-			    SENT;
-		if (result == SMTP_CLIENT_UNIDENTIFIED) {
-			give_up_identity(c, m, r);
-			fresh = false;
+		result = smtp_client_begin(l->client, &p->m, &p->r);
+		if (result == SMTP_CLIENT_OK) {
+			log_debug("sending id=%s to %s", p->m.entry.id,
+			    l->peer);
+			TAILQ_INSERT_TAIL(&c->flying, p, next);
+			return;
+		}
+		if (result == SMTP_CLIENT_UNABLE) {
+			set_aside(c, p);
+			return;
+		}
+		/* Whatever it is, nothing of it was sent. */
+		if (!TAILQ_EMPTY(&c->flying))
+			end_oldest(c);
+		else if (result == SMTP_CLIENT_SPENT)
+			link_close(l);
+		else if (result == SMTP_CLIENT_UNIDENTIFIED)
+			give_up_identity(c, p);
+		else {
+			disconnect(c, p->r.error);
+			if (!fresh)
+				continue;
+			count_loss(c);
+			(void)settle(c, p, true);
+			return;
+		}
+	}
+}
+
+/* Those that are to go alone; what they say may set others aside again. */
+static void
+send_alone(struct carry *c)
+{
+	struct parcel *p;
+
+	while ((p = TAILQ_FIRST(&c->alone)) != NULL) {
+		TAILQ_REMOVE(&c->alone, p, next);
+		if (c->stop) {
+			settle_wait(c->settle, &p->m);
+			parcel_free(p);
 			continue;
 		}
-		c->identified = c->identified ||
-		    smtp_client_speaks(l->client);
-		if (result == SMTP_CLIENT_OK) {
-			l->carried++;
-			c->losses = 0;
-			/* The next ones are to be identified again. */
-			if (l->anonymous && !c->anonymous)
-				link_close(l);
-			return SENT;
-		}
-		(void)strlcpy(l->error, r->error, sizeof(l->error));
-		log_debug("%s: lost %s: %s", l->domain, l->peer, r->error);
-		link_close(l);
-	} while (!fresh && !r->unsure &&
-	    (r->mail.code == 0 || r->mail.code == 421));
-	/* The third message to lose its connection: it is not the message. */
-	if (++c->losses >= LOSSES_MAX)
-		c->stop = true;
-	return SENT;
+		launch(c, p);
+		while (!TAILQ_EMPTY(&c->flying))
+			end_oldest(c);
+	}
 }
 
-/* The pending recipients of M that are not REFUSED into R. */
-static void
-choose(const struct message *m, const bool *refused,
-    struct smtp_client_result_set *r)
+void
+carry_finish(struct carry *c)
 {
-	size_t i;
+	while (!TAILQ_EMPTY(&c->flying))
+		end_oldest(c);
+	send_alone(c);
+}
 
-	r->nrcpt = 0;
-	for (i = 0; i < m->envelope.nrcpt; i++)
-		if (m->envelope.rcpt[i].status == RCPT_PENDING && !refused[i])
-			r->rcpt[r->nrcpt++].index = i;
+void
+carry_init(struct carry *c)
+{
+	TAILQ_INIT(&c->flying);
+	TAILQ_INIT(&c->alone);
 }
 
 static void
-send_message(struct carry *c, struct message *m)
+free_parcels(struct parcels *list)
 {
-	struct smtp_client_result_set r = { 0 };
-	struct settle_said said = { .peer = c->link->peer,
-	    .tls = c->link->tls_text, .replies = &r };
-	enum settled settled = SETTLED;
-	enum sent sent;
+	struct parcel *p;
 
-	r.rcpt = calloc(m->envelope.nrcpt, sizeof(*r.rcpt));
-	said.verdict = calloc(m->envelope.nrcpt, sizeof(*said.verdict));
-	said.refused = calloc(m->envelope.nrcpt, sizeof(*said.refused));
-	if (r.rcpt == NULL || said.verdict == NULL || said.refused == NULL) {
+	while ((p = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, p, next);
+		parcel_free(p);
+	}
+}
+
+void
+carry_abandon(struct carry *c)
+{
+	free_parcels(&c->flying);
+	free_parcels(&c->alone);
+	c->trouble = false;
+	c->losses = c->later = 0;
+}
+
+static void
+send_message(struct carry *c, struct message *m, size_t index)
+{
+	struct link *l = c->link;
+	struct parcel *p;
+
+	if ((p = parcel_new(m, index)) == NULL) {
 		log_warn("%s", m->entry.id);
 		settle_wait(c->settle, m);
-		goto out;
+		message_close(m);
+		return;
 	}
 	pace(c);
-	do {
-		choose(m, said.refused, &r);
-		if ((sent = transmit(c, m, &r)) != SENT)
-			break;
-		said.dsn = c->dsn;
-		said.last = c->stop;
-		settled = settle_said(c->settle, m, &said);
-	} while (settled == SETTLE_AGAIN);
-	if (settled == SETTLE_BROKEN ||
-	    breaker_tripped(c->settle->breaker) != BREAKER_WHOLE)
-		c->stop = true;
-	if (sent == SENT_LOST)
-		settle_wait(c->settle, m);
-	c->aside = sent == SENT_ASIDE;
-out:
-	free(r.rcpt);
-	free(said.verdict);
-	free(said.refused);
+	if (l->client == NULL)
+		l->anonymous = c->anonymous;
+	launch(c, p);
+	/* A server on trial gets one at a time. */
+	if (breaker_is_trial(c->settle->breaker) ||
+	    !TAILQ_EMPTY(&c->alone))
+		carry_finish(c);
+	/* The next ones are to be identified again. */
+	if (l->anonymous && !c->anonymous) {
+		carry_finish(c);
+		link_close(l);
+	}
 }
 
 /* RFC 1870 6.1: what the server said it would not take is not sent. */
@@ -245,11 +529,10 @@ open_message(struct carry *c, const struct scan_entry *e, struct message *m)
 }
 
 void
-carry_message(struct carry *c, const struct scan_entry *e)
+carry_message(struct carry *c, const struct scan_entry *e, size_t index)
 {
 	struct message m;
 
-	c->aside = false;
 	if (!open_message(c, e, &m))
 		return;
 	/* A crash came between the last verdict and its consequence. */
@@ -260,8 +543,10 @@ carry_message(struct carry *c, const struct scan_entry *e)
 		deny(c, &m);
 	else if (!fits(c, &m))
 		settle_wait(c->settle, &m);
-	else
-		send_message(c, &m);
+	else {
+		send_message(c, &m, index);
+		return;
+	}
 	message_close(&m);
 }
 

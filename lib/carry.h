@@ -2,7 +2,10 @@
 #ifndef MX_CARRY_H
 #define MX_CARRY_H
 
+#include <sys/queue.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "link.h"
@@ -11,30 +14,53 @@
 #include "way.h"
 
 /*
- * One message after the other over a connection: opened, sent, what the
- * replies mean settled.
+ * Messages over a connection: opened, sent, what the replies mean settled.
+ * Several may be in flight at once (smtp_client.h).  When the connection is
+ * lost the one that was being answered is left for another run, unless the
+ * server had nothing against it; those behind it go again, one by one.
  */
+
+struct parcel;
+TAILQ_HEAD(parcels, parcel);
 
 struct carry {
 	/* Set by the caller. */
 	struct way *way;
 	struct link *link;
 	struct settle *settle;
+	_Atomic int64_t *slot;	/* when the rate allows another message,
+				   microseconds; shared by the connections */
+	bool second;		/* it is not the domain's only connection */
 	bool denied;		/* no server is to be had with what the next
 				   messages need, be it for good or not */
+	/* Told of messages that wait for a server with SMTPUTF8. */
+	void (*aside)(void *arg, size_t index);
+	void *aside_arg;
 
-	bool aside;		/* the message waits for a server with
-				   SMTPUTF8 */
-	bool dsn;		/* the server of the last message offers it */
-	bool stop;		/* the domain's run is over */
+	bool stop;		/* the run is over on this connection */
+	bool trouble;		/* set when the server is short of something */
 	bool identified;	/* an XCLIENT was taken in this run */
 	bool anonymous;		/* and one was refused before any was */
 	int losses;		/* of connections, in a row */
-	int64_t next;		/* when the rate allows another message */
+	int later;		/* messages put off, in a row */
+	struct parcels flying;	/* in flight, oldest first */
+	struct parcels alone;	/* to be sent when nothing is in flight */
 };
 
-/* What becomes of it is in the settle's count, except if c->aside is set. */
-void carry_message(struct carry *c, const struct scan_entry *e);
+void carry_init(struct carry *c);
+
+/*
+ * Sends message E, which is the caller's number INDEX.  What becomes of it is
+ * in the settle's count, after carry_finish() at the latest, unless c->aside
+ * is told.
+ */
+void carry_message(struct carry *c, const struct scan_entry *e, size_t index);
+
+/* Ends all that is in flight; to be called before the connection is ended. */
+void carry_finish(struct carry *c);
+
+/* In a forked process: what is in flight is another's. */
+void carry_abandon(struct carry *c);
 
 /*
  * Nobody is asked: who is pending in it has failed, WHY being a status (RFC

@@ -7,11 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backlog.h"
 #include "breaker.h"
 #include "carry.h"
-#include "deadline.h"
 #include "delay.h"
 #include "domain.h"
+#include "drain.h"
 #include "event.h"
 #include "inquiry.h"
 #include "learn.h"
@@ -20,9 +21,8 @@
 #include "log.h"
 #include "msgid.h"
 #include "scan.h"
+#include "team.h"
 #include "way.h"
-
-#define LOOK_EVERY	1000	/* milliseconds, for a hold */
 
 struct flush {
 	const struct deliver_args *args;
@@ -31,16 +31,16 @@ struct flush {
 	char file[ADDR_DOMAIN_MAX + 2];	/* of the settings */
 	struct link link;
 	struct way way;
-	struct breaker breaker;
 	struct settle settle;
 	struct carry carry;
+	struct drain drain;
 	struct event event;
-	int64_t look;		/* when to look for a hold again */
 };
 
 static bool
-is_wanted(const struct flush *f, const struct scan_entry *e)
+is_wanted(void *arg, const struct scan_entry *e)
 {
+	const struct flush *f = arg;
 	const char *const *id;
 
 	if (f->args->ids == NULL)
@@ -51,97 +51,19 @@ is_wanted(const struct flush *f, const struct scan_entry *e)
 	return false;
 }
 
-/* Has the operator put the domain on hold meanwhile? */
-static bool
-is_held_now(struct flush *f)
-{
-	int64_t now = deadline_now();
-	struct domain d;
-
-	if (now < f->look)
-		return false;
-	f->look = now + LOOK_EVERY;
-	return ledger_load(f->args->spool, f->domain, &d) == 0 &&
-	    d.state == DOMAIN_HELD;
-}
-
-/* Others wait: the next message takes a new connection, in its turn. */
-static void
-make_room(struct flush *f)
-{
-	if (turn_over(f->link.turn))
-		link_close(&f->link);
-}
-
-/* What takes a server with SMTPUTF8, which the first that answered is not. */
-static void
-drain_aside(struct flush *f, const struct scan_entry *e, size_t n)
-{
-	size_t done = 0;
-
-	link_close(&f->link);
-	f->link.utf8 = true;
-	f->carry.denied = !link_open(&f->link);
-	while (done < n && !f->carry.stop && !is_held_now(f)) {
-		make_room(f);
-		carry_message(&f->carry, &e[done++]);
-	}
-	f->settle.count.deferred += n - done;
-}
-
-/* Leaves the N of E that are wanted in front; how many these are. */
-static size_t
-choose(const struct flush *f, struct scan_entry *e, size_t n)
-{
-	size_t total = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (is_wanted(f, &e[i]))
-			e[total++] = e[i];
-	return total;
-}
-
-static void
-tell_progress(const struct flush *f, size_t done, size_t total)
-{
-	if (f->args->progress != NULL)
-		f->args->progress(f->args->progress_arg, f->domain, done,
-		    total);
-}
-
-static void
-drain(struct flush *f, struct scan_entry *e, size_t total)
-{
-	size_t aside = 0, done = 0;
-
-	while (done < total && !f->carry.stop && !is_held_now(f)) {
-		make_room(f);
-		carry_message(&f->carry, &e[done++]);
-		if (f->carry.aside)
-			e[aside++] = e[done - 1];
-		tell_progress(f, done, total);
-	}
-	f->settle.count.deferred += total - done;
-	if (f->carry.losses > 0)
-		(void)strlcpy(f->way.state.error, f->link.error,
-		    sizeof(f->way.state.error));
-	if (f->carry.stop)
-		f->settle.count.deferred += aside;
-	else if (aside > 0)
-		drain_aside(f, e, aside);
-}
-
 /* "strict-routing": there is nobody to ask, and there will be nobody. */
 static void
-refuse_all(struct flush *f, const struct scan_entry *e, size_t total)
+refuse_all(struct flush *f)
 {
-	size_t done = 0;
+	size_t total = backlog_size(f->drain.backlog), done;
+	struct scan_found found;
 
-	while (done < total && !f->carry.stop && !is_held_now(f)) {
-		carry_refuse(&f->carry, &e[done++], f->way.never);
-		tell_progress(f, done, total);
-	}
+	for (done = 0; done < total && !f->carry.stop &&
+	    !drain_is_held(&f->drain); done++)
+		if (backlog_get(f->drain.backlog, done, &found))
+			carry_refuse(&f->carry, &found.entry, f->way.never);
 	f->settle.count.deferred += total - done;
+	settle_sync(&f->settle);
 }
 
 /* A hold that has run out is over.  True while it has not. */
@@ -189,7 +111,7 @@ arm_breaker(struct flush *f)
 	/* Strangers owe us nothing; the operator's word is good for a day. */
 	if (!f->way.ours || way_is_released(&f->way))
 		percent = 0;
-	breaker_init(&f->breaker, percent, way_is_back(&f->way),
+	breaker_init(f->settle.breaker, percent, way_is_back(&f->way),
 	    d->accepted);
 }
 
@@ -201,11 +123,11 @@ conclude(struct flush *f)
 
 	settle_end(&f->settle);
 	settle_sync(&f->settle);
-	if (breaker_tripped(&f->breaker) != BREAKER_WHOLE) {
+	if (breaker_tripped(f->settle.breaker) != BREAKER_WHOLE) {
 		way_stop(&f->way, s->cause);
 		return;
 	}
-	f->way.state.accepted = breaker_proven(&f->breaker);
+	f->way.state.accepted = breaker_proven(f->settle.breaker);
 	way_save(&f->way);
 	if (learn_save(s->learn, f->args->spool, f->domain, time(NULL)) == -1)
 		log_warn("%s: cannot note its recipients", f->domain);
@@ -218,12 +140,42 @@ inquire(struct flush *f)
 	struct inquiry q = {
 		.link = &f->link, .spool = f->args->spool,
 		.domain = f->domain, .file = f->file,
-		.believe = !breaker_is_trial(&f->breaker)
+		.believe = !breaker_is_trial(f->settle.breaker)
 	};
 
 	if (f->way.ours && f->settings.recipients == CONF_VERIFY &&
-	    breaker_tripped(&f->breaker) == BREAKER_WHOLE && !f->carry.stop)
+	    breaker_tripped(f->settle.breaker) == BREAKER_WHOLE &&
+	    !f->carry.stop)
 		inquiry_run(&q);
+}
+
+/* All of it, over as many connections as the settings allow. */
+static int
+hand_over(struct flush *f)
+{
+	struct drain_board *board;
+	struct drain *d = &f->drain;
+
+	d->team = team_new(backlog_size(d->backlog), f->settings.sessions,
+	    sizeof(*board));
+	if (d->team == NULL) {
+		log_warn("%s", f->domain);
+		return -1;
+	}
+	board = team_memory(d->team);
+	f->settle.breaker = &board->breaker;
+	if (f->way.ours)
+		f->settle.learn = learn_new();
+	arm_breaker(f);
+	drain_run(d);
+	if (f->carry.losses > 0)
+		(void)strlcpy(f->way.state.error, f->link.error,
+		    sizeof(f->way.state.error));
+	conclude(f);
+	inquire(f);
+	team_free(d->team);
+	f->settle.breaker = NULL;
+	return 0;
 }
 
 /* The way has been found, or it is known that there is none. */
@@ -231,32 +183,27 @@ static int
 work_off(struct flush *f, enum way_found found)
 {
 	const struct deliver_args *args = f->args;
-	struct scan_entry *e = NULL;
-	size_t n = 0, total;
+	struct backlog *backlog;
+	int result = 0;
 
-	if (scan_sorted(args->spool, f->domain, SCAN_WAITING, &e, &n) == -1) {
+	backlog = backlog_new(args->spool, f->domain, SCAN_WAITING, is_wanted,
+	    f);
+	if (backlog == NULL) {
 		log_warn("%s: cannot read the queue", f->domain);
 		return -1;
 	}
-	total = choose(f, e, n);
+	f->drain.backlog = backlog;
 	if (args->dry) {
 		log_info("would %s domain=%s host=\"%s\" messages=%zu",
 		    found == WAY_NEVER ? "refuse" : "deliver", f->domain,
-		    f->link.peer, total);
-		f->settle.count.deferred = total;
-	} else if (found == WAY_NEVER) {
-		refuse_all(f, e, total);
-		settle_sync(&f->settle);
-	} else {
-		if (f->way.ours)
-			f->settle.learn = learn_new();
-		arm_breaker(f);
-		drain(f, e, total);
-		conclude(f);
-		inquire(f);
-	}
-	free(e);
-	return 0;
+		    f->link.peer, backlog_size(backlog));
+		f->settle.count.deferred = backlog_size(backlog);
+	} else if (found == WAY_NEVER)
+		refuse_all(f);
+	else
+		result = hand_over(f);
+	backlog_free(backlog);
+	return result;
 }
 
 static int
@@ -332,12 +279,17 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->link.tls.domain = domain;
 	f->link.tls.tls = args->tls;
 	f->way.interval = args->interval;
-	f->settle.breaker = &f->breaker;
 	settle_init(&f->settle);
 	f->way.dry = args->dry;
 	f->way.link = f->carry.link = &f->link;
 	f->carry.way = &f->way;
 	f->carry.settle = &f->settle;
+	carry_init(&f->carry);
+	f->drain.spool = args->spool;
+	f->drain.domain = domain;
+	f->drain.carry = &f->carry;
+	f->drain.progress = args->progress;
+	f->drain.progress_arg = args->progress_arg;
 	f->event.conf = args->conf;
 	f->event.settings = &f->settings;
 	f->event.spool = args->spool;

@@ -125,6 +125,14 @@ link_close(struct link *l)
 }
 
 void
+link_abandon(struct link *l)
+{
+	smtp_client_abandon(l->client);
+	l->client = NULL;
+	l->carried = 0;
+}
+
+void
 link_clear(struct link *l)
 {
 	link_close(l);
@@ -205,7 +213,9 @@ try_address(struct link *l, const struct route_addr *a, int fd)
 	char error[LINK_ERROR_MAX];
 	struct tls_want want;
 	struct smtp_client_options options = { .conf = l->conf, .fd = fd,
-	    .want = &want, .window = 1 };
+	    .want = &want, .identify = l->anonymous ? CONF_IDENTIFY_NONE :
+	    l->settings->identify,
+	    .window = l->in_turn ? 0 : l->settings->window };
 	size_t at = (size_t)(a - l->route.addr);
 
 	peer_print(l->peer, l->route.host[a->host].name, &a->addr);

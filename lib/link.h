@@ -34,6 +34,7 @@ struct link {
 	struct tls_policy tls;	/* its caller's parts set, and told of the
 				   route; link_clear() ends it */
 	bool utf8;		/* only a server with SMTPUTF8 will do */
+	bool in_turn;		/* no window: it lost count of its replies */
 	bool anonymous;		/* no word of clients to the next one */
 
 	struct smtp_client *client;	/* NULL: not connected */
@@ -64,7 +65,9 @@ struct link {
 bool link_open(struct link *l);
 /* Says QUIT if there is a connection. */
 void link_close(struct link *l);
-/* The same, and gives back what connections have in common. */
+/* In a forked process: the connection is another's. */
+void link_abandon(struct link *l);
+/* Closes, and gives back what connections have in common. */
 void link_clear(struct link *l);
 
 /*

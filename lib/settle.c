@@ -511,7 +511,7 @@ settle_said(struct settle *s, struct message *m,
 		settle_wait(s, m);
 		return SETTLE_BROKEN;
 	}
-	if (t.again && !said->last &&
+	if ((t.again || said->more) && !said->last &&
 	    breaker_tripped(s->breaker) == BREAKER_WHOLE)
 		return SETTLE_AGAIN;
 	/* One report for all of them, when the last is known. */

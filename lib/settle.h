@@ -47,8 +47,8 @@ struct settle {
 
 enum settled {
 	SETTLED,
-	SETTLE_AGAIN,		/* some recipients were too many for this
-				   transaction, and worth another one */
+	SETTLE_AGAIN,		/* there are recipients left, or were too many
+				   for this transaction: another one */
 	SETTLE_BROKEN		/* the disk does not take the verdicts */
 };
 
@@ -57,6 +57,7 @@ struct settle_said {
 	const char *peer;	/* as link_open() has it */
 	const char *tls;	/* the same: of tls_print() */
 	bool dsn;		/* it offers DSN */
+	bool more;		/* there are recipients it did not name */
 	bool last;		/* there is no other transaction now */
 	const struct smtp_client_result_set *replies;
 	enum verdict *verdict;	/* filled: one for each of replies->rcpt */

@@ -86,6 +86,14 @@ smtp_client_close(struct smtp_client *c)
 	free(c);
 }
 
+void
+smtp_client_abandon(struct smtp_client *c)
+{
+	if (c != NULL)
+		c->s.wire.over = true;
+	smtp_client_close(c);
+}
+
 unsigned
 smtp_client_offers(const struct smtp_client *c)
 {

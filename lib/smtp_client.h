@@ -32,6 +32,9 @@ enum smtp_client_result smtp_client_open(struct smtp_client **c,
 /* Frees; says QUIT first if the session is still good. */
 void smtp_client_close(struct smtp_client *c);
 
+/* The same without a word, in a process that has inherited it. */
+void smtp_client_abandon(struct smtp_client *c);
+
 /* What EHLO offered and, in words, all its lines. */
 unsigned smtp_client_offers(const struct smtp_client *c);
 int64_t smtp_client_size_limit(const struct smtp_client *c);	/* 0: none */
