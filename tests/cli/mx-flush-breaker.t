@@ -196,7 +196,9 @@ fresh up late
 add 130
 flush
 is "$(state) $(left)" "stopped 30 0" "a hundred go, then all are refused: it stops"
-is "$(rcpts late)" 120 "when a burst shows, and the share does not"
+n=$(rcpts late)
+# Those in flight on each connection are asked for all the same.
+ok "when a burst shows, and the share does not" [ "$n" -ge 120 -a "$n" -lt 130 ]
 
 fresh down unknown "breaker off"
 add 19
