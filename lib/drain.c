@@ -14,6 +14,7 @@
 #include "turn.h"
 
 #define LOOK_EVERY	1000	/* milliseconds, for a hold */
+#define FEW		4	/* windows, not worth another connection */
 
 bool
 drain_is_held(struct drain *d)
@@ -113,6 +114,20 @@ set_aside(void *arg, size_t index)
 	team_mark(d->team, index);
 }
 
+/* Not where the rate is what keeps us waiting, nor for the last few. */
+static bool
+needs_hands(const struct drain *d)
+{
+	const struct drain_board *board = team_memory(d->team);
+	const struct carry *c = d->carry;
+	const size_t left = backlog_size(d->backlog) - team_taken(d->team);
+
+	return !breaker_is_trial(c->settle->breaker) &&
+	    c->link->client != NULL &&
+	    left > FEW * (size_t)c->settle->settings->window &&
+	    atomic_load(&board->slot) <= deadline_now() * 1000;
+}
+
 /* More connections where that helps, fewer where the server minds. */
 static void
 look_around(struct drain *d)
@@ -126,9 +141,9 @@ look_around(struct drain *d)
 	if (team_is_member(d->team))
 		return;
 	make_room(d);
-	if (!breaker_is_trial(c->settle->breaker) &&
-	    c->link->client != NULL && team_is_short(d->team) &&
-	    team_grow(d->team))
+	turn_have(c->link->turn, team_others(d->team));
+	if (needs_hands(d) && team_is_short(d->team) &&
+	    turn_more(c->link->turn) && team_grow(d->team))
 		become_member(d);
 	if (!team_is_member(d->team))
 		c->second = team_others(d->team) > 0;

@@ -19,7 +19,8 @@ struct server {
 
 /* What a worker says; the answer is one octet of enum answer. */
 struct request {
-	enum { TAKE, OVER, END } what;
+	enum { TAKE, OVER, MORE, HAVE, END } what;
+	size_t n;		/* HAVE: connections beyond the first */
 	struct server server;
 };
 
@@ -28,6 +29,7 @@ enum answer { GO = 'g', STOP = 's' };
 struct seat {
 	enum { IDLE, WAITING, HOLDING } state;
 	uint64_t number;	/* in the queue of those who wait */
+	size_t more;		/* connections beyond the first */
 	struct server server;
 };
 
@@ -99,6 +101,7 @@ turn_take(struct turn *t, const struct sockaddr *server)
 	server_set(&r.server, server);
 	(void)ask(t, &r);
 	t->ours = true;
+	t->have = 0;
 	t->until = deadline_in(TURN_SLICE);
 }
 
@@ -116,6 +119,34 @@ turn_over(struct turn *t)
 		t->ours = false;
 	t->until = deadline_in(TURN_SLICE);
 	return !t->ours;
+}
+
+bool
+turn_more(struct turn *t)
+{
+	struct request r;
+
+	if (t == NULL || t->fd == -1 || !t->ours)
+		return true;
+	memset(&r, 0, sizeof(r));
+	r.what = MORE;
+	if (ask(t, &r) == STOP)
+		return false;
+	t->have++;
+	return true;
+}
+
+void
+turn_have(struct turn *t, size_t n)
+{
+	struct request r;
+
+	if (t == NULL || t->fd == -1 || !t->ours || t->have == n)
+		return;
+	memset(&r, 0, sizeof(r));
+	r.what = HAVE;
+	r.n = t->have = n;
+	(void)say(t, &r);
 }
 
 void
@@ -218,7 +249,7 @@ has_room(const struct turns *ts, const struct server *server, size_t but)
 			continue;
 		all++;
 		if (memcmp(&ts->seat[i].server, server, sizeof(*server)) == 0)
-			same++;
+			same += 1 + ts->seat[i].more;
 	}
 	return all < ts->all && same < ts->per_server;
 }
@@ -238,13 +269,45 @@ next_to_go(const struct turns *ts, size_t but)
 }
 
 static void
-answer(struct turns *ts, size_t seat, enum answer what)
+reply(struct turns *ts, size_t seat, enum answer what)
 {
 	unsigned char octet = (unsigned char)what;
 
 	/* It cannot be full; and whoever is gone has no use for it. */
 	(void)send(ts->pfd[seat].fd, &octet, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void
+answer(struct turns *ts, size_t seat, enum answer what)
+{
+	reply(ts, seat, what);
 	ts->seat[seat].state = what == GO ? HOLDING : IDLE;
+	if (what == STOP)
+		ts->seat[seat].more = 0;
+}
+
+/*
+ * May SEAT have another connection?  A server that only one delivers to has
+ * no need of being shared out.
+ */
+static bool
+may_have_more(const struct turns *ts, size_t seat)
+{
+	const struct server *server = &ts->seat[seat].server;
+	size_t i, same = 0, others = 0;
+
+	for (i = 0; i < ts->used; i++) {
+		const struct seat *s = &ts->seat[i];
+
+		if (s->state == IDLE ||
+		    memcmp(&s->server, server, sizeof(*server)) != 0)
+			continue;
+		if (s->state == WAITING)
+			return false;
+		same += 1 + s->more;
+		others += i != seat;
+	}
+	return others == 0 || same < ts->per_server;
 }
 
 static void
@@ -264,14 +327,26 @@ hear(struct turns *ts, size_t seat, const struct request *r)
 	switch (r->what) {
 	case TAKE:
 		s->state = WAITING;
+		s->more = 0;
 		s->number = ts->number++;
 		s->server = r->server;
 		break;
 	case OVER:
 		answer(ts, seat, next_to_go(ts, seat) == ts->n ? GO : STOP);
 		break;
+	case MORE:
+		if (may_have_more(ts, seat)) {
+			s->more++;
+			reply(ts, seat, GO);
+		} else
+			reply(ts, seat, STOP);
+		break;
+	case HAVE:
+		s->more = r->n;
+		break;
 	case END:
 		s->state = IDLE;
+		s->more = 0;
 		break;
 	}
 	give(ts);

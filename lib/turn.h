@@ -23,6 +23,7 @@ struct turn {
 	int fd;			/* from turns_join(), or -1 */
 	bool ours;
 	int64_t until;		/* when to ask whether others wait */
+	size_t have;		/* connections beyond the first */
 };
 
 /*
@@ -36,6 +37,13 @@ void turn_take(struct turn *t, const struct sockaddr *server);
  * wait.  Then the connection is to be ended, and another turn taken.
  */
 bool turn_over(struct turn *t);
+
+/*
+ * Asked before another connection to the same server: false if it has as many
+ * as it is to have, or others wait.  turn_have() says how many there are.
+ */
+bool turn_more(struct turn *t);
+void turn_have(struct turn *t, size_t n);
 
 /* Gives it back, if there is one. */
 void turn_end(struct turn *t);
