@@ -9,6 +9,7 @@
 
 #include "knock.h"
 #include "log.h"
+#include "plain.h"
 
 /* A list of reasons, as long as there is room. */
 static void
@@ -155,7 +156,7 @@ connect_to(struct link *l, const struct route_addr *a,
 	result = smtp_client_open(&l->client, options, sa, a->len, error);
 	if (result == SMTP_CLIENT_TLS_FAILED && !options->tls_required) {
 		log_info("clear domain=%s host=\"%s\" reason=\"%s\"",
-		    l->domain, l->peer, error);
+		    l->domain, l->peer, plain_unquote(error));
 		tls_policy_failed(&l->tls, at);
 		options->tls = NULL;
 		options->fd = -1;
@@ -165,7 +166,8 @@ connect_to(struct link *l, const struct route_addr *a,
 	if ((result == SMTP_CLIENT_TLS_FAILED ||
 	    result == SMTP_CLIENT_TLS_NONE) && l->bare_peer[0] == '\0') {
 		memcpy(l->bare_peer, l->peer, sizeof(l->bare_peer));
-		(void)strlcpy(l->bare_why, error, sizeof(l->bare_why));
+		(void)strlcpy(l->bare_why, plain_unquote(error),
+		    sizeof(l->bare_why));
 	}
 	if (result != SMTP_CLIENT_OK)
 		return result;

@@ -35,6 +35,9 @@ unusable-clear | kept | sound | self | garbage | TLS: wrong version
 unusable-none | kept | sound | self | none | STARTTLS is not offered
 forged | kept | sound | self | | TLSA of _.*: bogus
 expired | kept | sound | self | | TLSA of _.*: bogus
+temp | kept | sound | self | | TLSA of _.*: resolver
+next | dane-ee | sound | self | |
+next-wrong | dane-ee | sound | self | |
 plain | none | plain | self | |
 plain-mx | none | plain | self | |
 plain-host | none | sound | self | |
@@ -116,7 +119,7 @@ records()
 		tlsa="$tlsa
 _$port._tcp.$name-mx TLSA 3 1 1 $wrong
 _$port._tcp.$name-mx TLSA 1 1 1 $wrong" ;;
-	*wrong)
+	ee-wrong)
 		tlsa="${tlsa%$self}$wrong" ;;
 	ta*)
 		tlsa="_$port._tcp.$name-mx TLSA 2 0 1 $ca" ;;
@@ -131,6 +134,15 @@ _$port._tcp.$name-mx TLSA 3 1 9 $self" ;;
 		mx="$name MX 10 there.sound.test." host= tlsa= ;;
 	plain-host)		# and here it is not
 		mx="$name MX 10 there.plain.test." host= tlsa= ;;
+	temp)			# a part of the zone whose servers are dead
+		tlsa="_tcp.temp-mx NS ns.dead
+ns.dead A 127.0.0.99" ;;
+	next)			# the first host is of no use
+		mx="$name MX 10 forged-mx
+$name MX 20 $name-mx" ;;
+	next-wrong)
+		mx="$name MX 10 ee-wrong-mx
+$name MX 20 $name-mx" ;;
 	implicit)
 		mx="$name A 127.0.0.$n" host=
 		tlsa="_$port._tcp.$name TLSA 3 1 1 $self" ;;
@@ -246,7 +258,8 @@ wait_udp "$dns_port" ||
     { diag_file "$T/unbound.out"; diag_file "$T/unbound.log"; }
 until_ok 10 test -e "$T/primary/ready" || diag_file "$T/peer"
 
-mkconf "timeout 5s" "resolver 127.0.0.1@$dns_port" "port $port" "tls dane"
+mkconf "timeout 5s" "timeout dns 4s" "resolver 127.0.0.1@$dns_port" \
+    "port $port" "tls dane"
 printf 'Subject: x\r\n\r\nbody\r\n' >"$T/m"
 prepare()
 {
