@@ -269,7 +269,7 @@ set_up(struct flush *f, const struct deliver_args *args, const char *domain)
 	f->link.conf = f->way.conf = f->settle.conf = args->conf;
 	f->link.domain = f->way.domain = f->settle.domain = domain;
 	f->link.hosts = args->hosts;
-	f->link.turn = args->dry ? NULL : args->turn;
+	f->link.turn = args->turn;
 	f->link.settings = f->way.settings = f->settle.settings =
 	    &f->settings;
 	f->way.spool = f->settle.spool = args->spool;

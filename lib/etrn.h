@@ -26,8 +26,8 @@ enum etrn_answer etrn_start(struct spool *sp, const char *domain, bool below,
 
 /*
  * A client at ADDR, numeric or "", is here.  If it is the server of domains
- * for which mail waits, the flusher is woken for them.  True if it was; *PRIMARY says
- * whether it is the server of any.
+ * for which mail waits, the flusher is woken for them.  True if it was;
+ * *PRIMARY says whether it is the server of any.
  */
 bool etrn_wake(struct spool *sp, const char *addr, bool *primary);
 

@@ -18,7 +18,8 @@ struct hosts *hosts_new(void);
 void hosts_free(struct hosts *h);
 
 enum hosts_answer {
-	HOSTS_TRY,	/* ours to probe: hosts_tell or hosts_drop must follow */
+	HOSTS_TRY,	/* ours to probe: hosts_tell or hosts_drop must
+			   follow */
 	HOSTS_ALIVE,	/* answered another worker in this run */
 	HOSTS_DEAD,
 	HOSTS_BUSY	/* another worker is probing it */

@@ -693,7 +693,8 @@ spool_trigger(struct spool *sp, const char *domain, enum spool_cause cause)
 	if (fd == -1)
 		return -1;
 	/* A full pipe wakes as well. */
-	result = write(fd, line, strlen(line)) == -1 && errno != EAGAIN ? -1 : 0;
+	result = write(fd, line, strlen(line)) == -1 && errno != EAGAIN ?
+	    -1 : 0;
 	close(fd);
 	return result;
 }
