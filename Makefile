@@ -36,7 +36,7 @@ FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server
 		notice event tls_policy link inquiry doubt settle way \
 		carry drain deliver finding check legal place authority cover \
 		plan examine verdict \
-		talk look conduct offers survey
+		talk look conduct offers rehearse survey
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

@@ -27,6 +27,7 @@
 #include "finding.h"
 #include "idn.h"
 #include "plan.h"
+#include "rehearse.h"
 #include "look.h"
 #include "survey.h"
 #include "tls_client.h"
@@ -445,6 +446,9 @@ batch_work(size_t job, FILE *out, void *note, void *arg)
 		check_init(&c[i], run->names.name[first + i], &asked);
 	examine(c, n, &asked, run->dns, &o->check, o->check.dns_only ?
 	    deadline : deadline_in(o->patience / 2));
+	if (o->check.rehearse)
+		rehearse(c, n, run->dns, &o->check, &run->us,
+		    deadline_in(o->patience / 4));
 	if (!o->check.dns_only)
 		survey(c, n, run->dns, &o->check, &run->us, deadline);
 	for (i = 0; i < n; i++) {

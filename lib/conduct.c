@@ -129,8 +129,16 @@ judge_session(struct findings *f, const struct conduct *c)
 		    "The server offers %s.", l->keywords);
 }
 
+/* What bears the backup's own name is taken for it, and gets no mail. */
+static bool
+is_namesake(const struct conduct *c)
+{
+	return !c->backup && c->us != NULL && c->look->name[0] != '\0' &&
+	    conf_is_self(c->us, c->look->name);
+}
+
 /* RFC 5321 4.1.4 and 4.3.1: a server names itself, by a name that leads
-   to it; what bears the backup's own name is never delivered to. */
+   to it. */
 static void
 judge_name(struct findings *f, const struct conduct *c)
 {
@@ -142,7 +150,7 @@ judge_name(struct findings *f, const struct conduct *c)
 		finding_add(f, CHECK_WARN, CHECK_SMTP_NAME, host(c),
 		    "The server gives no host name (%s): set one.",
 		    l->ehlo.text);
-	else if (!c->backup && c->us != NULL && conf_is_self(c->us, l->name))
+	else if (is_namesake(c))
 		finding_add(f, CHECK_FAIL, CHECK_SMTP_NAME, host(c),
 		    "The server calls itself %s as the backup does, which so "
 		    "takes it for itself and hands nothing over: rename one.",
@@ -456,15 +464,24 @@ judge_relay(struct findings *f, const struct conduct *c)
 		    r->text);
 }
 
+bool
+conduct_reach(struct findings *f, const struct conduct *c)
+{
+	if (!judge_connect(f, c))
+		return false;
+	judge_session(f, c);
+	if (is_namesake(c))
+		judge_name(f, c);
+	return true;
+}
+
 void
 conduct_judge(struct findings *f, const struct conduct *c)
 {
-	bool reached = judge_connect(f, c);
+	bool reached = conduct_reach(f, c);
 
-	if (reached) {
-		judge_session(f, c);
+	if (reached && !is_namesake(c))
 		judge_name(f, c);
-	}
 	judge_reverse(f, c);
 	if (!reached)
 		return;

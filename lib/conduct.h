@@ -36,6 +36,9 @@ struct conduct {
 /* The findings of one address, none of which names the address. */
 void conduct_judge(struct findings *f, const struct conduct *c);
 
+/* Only whether it is there and can be spoken to: true if it is there. */
+bool conduct_reach(struct findings *f, const struct conduct *c);
+
 /* How it takes mail from us (--rehearse), which the look has to have asked. */
 void conduct_rehearsal(struct findings *f, const struct conduct *c);
 

@@ -12,6 +12,7 @@
 
 #include "deadline.h"
 #include "ipaddr.h"
+#include "net.h"
 #include "plain.h"
 #include "reply.h"
 
@@ -225,8 +226,11 @@ handshake(struct looker *k)
 {
 	struct look *l = k->l;
 	const char *name = l->host;
-	struct tls_want want = { .how = TLS_MAY, .server = l->host,
-	    .name = &name, .nname = 1 };
+	struct tls_want want = { .how = TLS_MAY, .name = &name, .nname = 1 };
+	struct net net;
+
+	if (!net_parse(&net, name))
+		want.server = name;
 
 	l->step = LOOK_HANDSHAKE;
 	if (!talk_handshake(&k->talk, k->us->tls, &want))

@@ -12,6 +12,7 @@
 #include "deadline.h"
 #include "ipaddr.h"
 #include "offers.h"
+#include "rehearse.h"
 
 #define ATONCE		128	/* addresses */
 #define NAMES_MAX	3	/* PTR records of an address */
@@ -180,6 +181,14 @@ look_add(struct survey *s, struct visit *v)
 	return look_tlsa(s, i, host_of(v)->tlsa);
 }
 
+/* Would the backup's mail for the domain go there? */
+static bool
+is_rehearsed(const struct survey *s, const struct visit *v)
+{
+	return s->o->rehearse && check_is_primary(v->c, s->o, v->host) &&
+	    !rehearse_is_routed(s->o, v->c->domain);
+}
+
 static bool
 looks_make(struct survey *s)
 {
@@ -201,7 +210,7 @@ looks_make(struct survey *s)
 			(void)look_ask(l, v->c->domain);
 		v->look = s->nlook - 1;
 		v->ask = l->nask - 1;
-		if (s->o->rehearse && check_is_primary(v->c, s->o, v->host))
+		if (is_rehearsed(s, v))
 			l->rehearse = true;
 	}
 	return true;
@@ -347,7 +356,7 @@ judge(const struct survey *s, const struct visit *v, struct findings *f)
 	k.now = time(NULL);
 	know_names(s, v->look, &k);
 	conduct_judge(f, &k);
-	if (check_is_primary(v->c, s->o, v->host))
+	if (is_rehearsed(s, v))
 		conduct_rehearsal(f, &k);
 }
 

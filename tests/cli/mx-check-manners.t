@@ -138,6 +138,11 @@ primary trusts 'RCPT=250 ok'
 
 cat >>"$T/names" <<-END
 null.example MX 0 .
+ours-route.example MX 10 mx-knows.example
+ours-route.example MX 20 mx2.backup.test
+ours-route2.example MX 10 mx2.backup.test
+ours-nowhere.example MX 10 mx-knows.example
+ours-nowhere.example MX 20 mx2.backup.test
 pair.example MX 10 twelve.example
 pair.example MX 20 good.example
 END
@@ -287,6 +292,22 @@ found ours-listed.example "fail rehearse-mail mx-listed.example"
 words ours-listed.example fail rehearse-mail 'by a list of addresses'
 found ours-trusts.example "warn smtp-relay mx-trusts.example" \
     "warn rehearse-users mx-trusts.example"
+
+# By "route" the mail does not go to the MX hosts.
+mkdomain ours-route.example "route mx-grey.example"
+mkdomain ours-route2.example "route mx-grey.example"
+mkdomain ours-nowhere.example "route nowhere.example"
+: >"$T/bad/mx-grey.log"
+look 10 -C "$CONF" --rehearse ours-route.example ours-route2.example \
+    ours-nowhere.example
+sed -i '/	\(smtp-\|backup-offers\)/d' "$T/stdout"
+found ours-route.example "warn rehearse-mail mx-grey.example"
+found ours-route2.example "warn rehearse-mail mx-grey.example"
+words ours-route.example warn rehearse-mail 'By route, 9\.1\.0\.[0-9]*:25: '
+not_ok "its MX hosts are not rehearsed" grep 'rehearse.*	mx-knows' "$T/stdout"
+is "$(grep -c connection "$T/bad/mx-grey.log")" 1 "one session for both"
+found ours-nowhere.example "fail rehearse-mail ours-nowhere.example"
+words ours-nowhere.example fail rehearse-mail 'route leads nowhere'
 
 # The backup beside its primary.
 look 10 -b mx2.backup.test ours-knows.example
