@@ -372,8 +372,8 @@ sets_differ(struct check *c, const struct check_server *s,
 	} else if ((r = record_missing(p, q)) == NULL)
 		return false;
 	finding_add(&c->found, CHECK_FAIL, CHECK_NS_MX, c->domain,
-	    "%s has the MX record %u %s, and %s has not: make them serve the "
-	    "same zone.", server_print(one, t), r->preference, r->host,
+	    "%s has the MX record %u %s, and %s has not: raise the serial "
+	    "of the zone, and see that all of them get it.", server_print(one, t), r->preference, r->host,
 	    server_print(two, s));
 	return true;
 }

@@ -202,9 +202,9 @@ check_hosts(struct check *c, const struct check_options *o)
 		break;
 	case DNS_NODATA:
 		finding_add(&c->found, CHECK_WARN, CHECK_IMPLICIT_MX,
-		    c->domain, "There is no MX record; senders take the "
+		    c->domain, "There is no MX record, so senders take the "
 		    "domain itself for its only host: add an MX record for "
-		    "each host.");
+		    "each host, the domain itself included.");
 		host_add(c, c->mx->canonical, -1, o);
 		break;
 	case DNS_NXDOMAIN:

@@ -216,9 +216,10 @@ judge_tlsa_host(struct check *c, size_t host, const struct check_options *o)
 	    (h->tlsa->outcome == DNS_NODATA ||
 	    h->tlsa->outcome == DNS_NXDOMAIN))
 		finding_add(&c->found, CHECK_WARN, CHECK_TLSA_COVER, h->name,
-		    "The backup has no TLSA record, and the primary %s has: "
-		    "who can keep the primary away gets the mail unguarded. "
-		    "Publish one (-s prints it).", primary->name);
+		    "Senders verify the certificate of the primary %s by its "
+		    "TLSA record, and that of the backup not at all: publish "
+		    "one for the backup, too (-s prints it).",
+		    primary->name);
 }
 
 /* TXT records */

@@ -59,15 +59,17 @@ is_listed_before(struct check *c, size_t host)
 static bool
 name_is_sound(struct check *c, size_t host)
 {
-	const char *name = c->host[host].name;
+	const struct check_host *h = &c->host[host];
+	const char *name = h->name;
 	char lower[ADDR_DOMAIN_MAX + 1];
 
 	if (is_listed_before(c, host))
 		return false;
 	if (is_literal(name)) {
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_LITERAL, name,
-		    "An address stands where a host name must: give it a "
-		    "name, and put that into the MX record.");
+		    "An address stands where a host name must: add "
+		    "\"mail.%s. A %s\", and write \"MX %d mail.%s.\".",
+		    c->domain, name, h->preference, c->domain);
 		return false;
 	}
 	if (addr_domain(lower, name))
@@ -154,8 +156,11 @@ has_addrs(const struct check *c, const char *name)
 	    asked_data(c->asked, name, DNS_AAAA) != NULL;
 }
 
-/* "mx.example.org" in the zone example.org, or what has an address. */
-static void
+/*
+ * "mx.example.org" in the zone example.org, or what has an address.  True if
+ * that is why the host has none.
+ */
+static bool
 judge_dot(struct check *c, const struct check_host *h)
 {
 	char name[ADDR_DOMAIN_MAX + 1];
@@ -164,18 +169,21 @@ judge_dot(struct check *c, const struct check_host *h)
 	bool doubled;
 
 	if (!name_before_zone(c, h->name, name))
-		return;
+		return false;
 	len = strlen(name);
 	doubled = len >= zlen && strcmp(name + len - zlen, zone) == 0 &&
 	    (len == zlen || name[len - zlen - 1] == '.');
-	if (h->naddr == 0 && (doubled || has_addrs(c, name)))
+	if (h->naddr == 0 && (doubled || has_addrs(c, name))) {
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_DOT, h->name,
-		    "The final dot was forgotten in the zone file: write "
-		    "\"%s.\", with the dot.", name);
-	else if (doubled)
+		    "There is no such host; the final dot was forgotten in "
+		    "the zone file: write \"%s.\", with the dot.", name);
+		return true;
+	}
+	if (doubled)
 		finding_add(&c->found, CHECK_WARN, CHECK_MX_DOT, h->name,
 		    "The name has the zone's name twice: if a final dot was "
 		    "forgotten in the zone file, write \"%s.\".", name);
+	return false;
 }
 
 static void
@@ -352,9 +360,9 @@ judge_host(struct check *c, size_t host, const struct check_options *o)
 	check_failed(c, h->name, asked_find(c->asked, h->name, DNS_AAAA));
 	check_failed(c, h->name, asked_find(c->asked, h->name, DNS_A));
 	judge_alias(c, h);
-	judge_presence(c, h);
+	if (!judge_dot(c, h))
+		judge_presence(c, h);
 	judge_family(c, h, o);
-	judge_dot(c, h);
 	judge_addrs(c, host);
 	judge_wildcard(c, h);
 	judge_ttl(c, h);

@@ -11,6 +11,7 @@
 #include "place.h"
 
 #define SERVERS_MAX 16		/* name servers of one zone */
+#define STEP 10			/* between numbers of an MX set */
 
 void
 place_want_zones(struct check *c)
@@ -86,7 +87,7 @@ place_print(FILE *f, const struct check *c)
 struct rank {			/* of the others, beside the backup */
 	size_t better, equal, worse;
 	int own;		/* -2: not listed */
-	const char *name, *best;
+	const char *name;
 };
 
 static void
@@ -95,7 +96,6 @@ rank_find(struct rank *r, const struct check *c)
 	size_t i;
 
 	r->own = -2;
-	r->best = c->host[0].name;
 	for (i = c->nhost; i-- > 0; )
 		if (c->host[i].ours) {
 			r->own = c->host[i].preference;
@@ -113,36 +113,91 @@ rank_find(struct rank *r, const struct check *c)
 	}
 }
 
+/* A host whose name is the backup's with something behind it. */
+static const char *
+almost_listed(const struct check *c, const char *name)
+{
+	size_t i, len = strlen(name);
+
+	for (i = 0; i < c->nhost; i++)
+		if (strncmp(c->host[i].name, name, len) == 0 &&
+		    c->host[i].name[len] == '.')
+			return c->host[i].name;
+	return NULL;
+}
+
+/* A name server that has the backup in the set, whatever the resolver has. */
+static const char *
+listed_at(const struct check *c, const struct conf *us)
+{
+	const struct dns_query *q;
+	size_t i, k;
+
+	for (i = 0; i < c->nserver; i++) {
+		q = asked_find_at(c->asked, c->domain, DNS_MX,
+		    &c->server[i].addr, false);
+		for (k = 0; q != NULL && k < q->nrr; k++)
+			if (conf_is_self(us, q->rr[k].host))
+				return c->server[i].name;
+	}
+	return NULL;
+}
+
+static void
+judge_unlisted(struct check *c, const struct check_options *o)
+{
+	const char *name = o->us->hostname, *what;
+	const struct check_host *last = &c->host[c->nhost - 1];
+
+	if ((what = almost_listed(c, name)) != NULL)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
+		    "The backup is in the MX set as %s, which is another "
+		    "name: mend that record, rather than add one.", what);
+	else if ((what = listed_at(c, o->us)) != NULL)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
+		    "The backup is in the MX set of the name server %s, but "
+		    "not in that which the resolver has: wait for the TTL, "
+		    "or see ns-mx.", what);
+	else if (last->preference < 0)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
+		    "The backup gets no mail: add two records, \"MX 10 %s.\" "
+		    "and \"MX 20 %s.\".", last->name, name);
+	else
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
+		    "The backup is not among the MX hosts and gets no mail: "
+		    "add the record \"MX %d %s.\".", last->preference + STEP,
+		    name);
+}
+
 static void
 judge_rank(struct check *c, const struct check_options *o)
 {
 	struct rank r = { .name = o->us->hostname };
+	int behind = c->host[c->nhost - 1].preference + STEP;
 
 	rank_find(&r, c);
 	if (r.own == -2)
-		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED,
-		    r.name, "The backup is not among the MX hosts and gets no "
-		    "mail: add an MX record for it with a number greater "
-		    "than %d, that of %s.", c->host[0].preference, r.best);
+		judge_unlisted(c, o);
 	else if (r.better > 0)
 		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_LISTED, r.name,
 		    r.better == 1 ? "%zu host is better than the backup." :
 		    "%zu hosts are better than the backup.", r.better);
 	else if (r.equal > 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_EQUAL, r.name,
-		    "The backup has the best number (%d) together with "
-		    "others, so it gets a part of all mail and may hand it "
-		    "to nobody: give it a greater one.", r.own);
+		    "The backup has the lowest number (%d) together with "
+		    "another host, so it gets a part of all mail and has "
+		    "nobody to hand it to: change its record to \"MX %d "
+		    "%s.\".", r.own, behind, r.name);
 	else if (r.worse > 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_BEST, r.name,
-		    "The backup has the best number (%d), so it gets all "
-		    "mail and may hand it to nobody: give it a greater one "
-		    "than the primary.", r.own);
+		    "The backup has the lowest number (%d), so it gets all "
+		    "mail and has nobody to hand it to: change its record to "
+		    "\"MX %d %s.\".", r.own, behind, r.name);
 	else
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_ALONE, r.name,
-		    "The backup is the only MX host, and may hand its mail "
-		    "to nobody: add the primary, with a number lower than "
-		    "%d.", r.own);
+		    "The backup is the only MX host and has nobody to hand "
+		    "mail to: add the primary, with a number lower than %d.",
+		    r.own);
 }
 
 /* Where nobody said who the backup is. */
@@ -254,7 +309,8 @@ judge_network(struct check *c, const struct check_host *backup,
 	else if (addrs_meet(backup, primary, ipaddr_near, &at))
 		finding_add(&c->found, CHECK_WARN, CHECK_BACKUP_APART,
 		    backup->name, "The backup stands in the network (%s) of "
-		    "the primary %s and may fail with it: better elsewhere.",
+		    "the primary %s, so one outage may take both: move one "
+		    "of them.",
 		    at->ss_family == AF_INET ? "IPv4 /24" : "IPv6 /48",
 		    primary->name);
 	else

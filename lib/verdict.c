@@ -183,14 +183,14 @@ paint(FILE *f, const struct verdict_style *style, enum check_level level,
 		fputs(text, f);
 }
 
-/* TEXT in words, no line longer than the terminal; ends it. */
+/* TEXT from column AT, no line longer than the terminal; ends it. */
 static void
-fold(FILE *f, const char *text, int indent, int width)
+fold(FILE *f, const char *text, int at, int indent, int width)
 {
-	int at = indent;
 	size_t len;
 
-	fprintf(f, "%*s", indent, "");
+	fprintf(f, "%*s", indent - at, "");
+	at = indent;
 	while (*text != '\0') {
 		len = strcspn(text, " ");
 		if (at > indent && at + 1 + (int)len >= width) {
@@ -220,7 +220,7 @@ finding_eyes(FILE *f, const struct check_finding *g,
 	fprintf(f, "%*s%s: %s\n", (int)(INDENT -
 	    strlen(check_level_name(g->level))), "", check_id_name(g->id),
 	    subject);
-	fold(f, text, INDENT, style->width);
+	fold(f, text, 0, INDENT, style->width);
 }
 
 /* Faults first: they are what one came for. */
@@ -244,8 +244,9 @@ findings_eyes(FILE *f, const struct check *c,
 	if (good == 0 || style->quiet)
 		return;
 	paint(f, style, CHECK_OK, false, "ok");
-	fprintf(f, "    %zu other finding%s (-v shows %s)\n", good,
-	    good == 1 ? "" : "s", good == 1 ? "it" : "them");
+	fprintf(f, "    %zu %sfinding%s (-v shows %s)\n", good,
+	    good < c->found.n ? "other " : "", good == 1 ? "" : "s",
+	    good == 1 ? "it" : "them");
 }
 
 static void
@@ -264,8 +265,8 @@ write_eyes(FILE *f, const struct check *c, const struct verdict_style *style)
 			char safe[4096];
 
 			(void)plain(safe, sizeof(safe), text);
-			fputs("so\n", f);
-			fold(f, safe, INDENT, style->width);
+			fputs("so    ", f);
+			fold(f, safe, INDENT, INDENT, style->width);
 			free(text);
 		}
 	}

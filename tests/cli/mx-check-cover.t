@@ -66,7 +66,7 @@ not_ok "another TXT record is no MTA-STS" grep sts- "$T/stdout"
 
 backup=mx2.backup.test
 bad half.example 1 "warn tlsa-cover mx2.backup.test"
-says 'the primary mx1.example has' "whose are missing"
+says 'certificate of the primary mx1.example' "whose are missing"
 backup=
 bad odds.example 1 "warn tlsa-cover odd.example"
 bad nosig.example 1 "warn tlsa-cover unsigned.example"

@@ -20,6 +20,7 @@ equal.example MX 10 mx2.backup.test
 equal.example MX 10 mx1.example
 alone.example MX 10 mx2.backup.test
 absent.example MX 10 mx1.example
+bare.example A 8.8.4.4
 dead.example MX 10 none.example
 dead.example MX 20 mx2.backup.test
 same.example MX 10 twin.example
@@ -82,9 +83,13 @@ bad three.example 0
 has three.example "ok backup-order mx2.backup.test"
 says '0 come before, 0 beside and 1 after' "a third one"
 bad absent.example 2 "fail backup-listed mx2.backup.test"
-says 'greater than 10, that of mx1.example' "where to add it"
+says 'add the record "MX 20 mx2.backup.test."' "what to add"
 bad alone.example 2 "fail backup-alone mx2.backup.test"
 bad best.example 2 "fail backup-best mx2.backup.test"
+says 'change its record to "MX 30 mx2.backup.test."' "what to write"
+bad bare.example 2 "warn implicit-mx bare.example" \
+    "fail backup-listed mx2.backup.test"
+says '"MX 10 bare.example." and "MX 20 mx2.backup.test."' "what to add"
 bad equal.example 2 "fail backup-equal mx2.backup.test"
 bad dead.example 2 "fail mx-address none.example" \
     "fail backup-primary none.example"

@@ -128,6 +128,8 @@ bad serial.test 1 "warn ns-serial serial.test"
 says 'a.serial.test .9.6.1.1. serial 1 and b.serial.test .9.5.1.1. serial 2' \
     "which, where"
 bad mx.test 2 "fail ns-mx mx.test"
+check -q -b mx2.backup.test mx.test
+says 'in the MX set of the name server b.mx.test' "the backup is there"
 says 'b.mx.test .9.5.1.1. has the MX record 20 mx2.backup.test, and a.mx.test' \
     "which record, where"
 bad empty.test 2 "fail ns-mx empty.test"

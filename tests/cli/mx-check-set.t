@@ -56,13 +56,14 @@ has good.example "ok mx-records good.example" "ok mx-address mx1.example" \
     "ok mx-family mx1.example" "ok ttl good.example"
 says 'MX set is 300 seconds' "the TTL"
 
-bad dot.example 2 "fail mx-address mx.dot.example.dot.example" \
-    "fail mx-dot mx.dot.example.dot.example"
+bad dot.example 2 "fail mx-dot mx.dot.example.dot.example"
 says 'write "mx.dot.example.", with the dot' "what to write"
 bad doubled.example 1 "warn mx-dot mx.doubled.example.doubled.example"
-bad abroad.example 2 "fail mx-address mx2.backup.test.abroad.example" \
-    "fail mx-dot mx2.backup.test.abroad.example"
+bad abroad.example 2 "fail mx-dot mx2.backup.test.abroad.example"
 says 'write "mx2.backup.test."' "the name of another zone"
+check -q -b mx2.backup.test abroad.example
+says 'backup is in the MX set as mx2.backup.test.abroad.example' \
+    "and the backup is told so"
 
 bad odd.example 2 'fail mx-name a\032b.example'
 bad onlysix.example 1 "warn mx-family six.example"

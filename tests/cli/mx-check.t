@@ -280,7 +280,7 @@ if command -v script >/dev/null; then
 	like "$(cat "$T/tty")" \
 	    '^try  two.example             10 mx1.two.example ' "aligned"
 	unlike "$(cat "$T/tty")" '	' "no tabs"
-	like "$(cat "$T/tty")" 'ok.*[0-9]+ other findings \(-v shows them\)' \
+	like "$(cat "$T/tty")" 'ok.*[0-9]+ findings \(-v shows them\)' \
 	    "what is ok is counted"
 	TERM=vt100 eyes -v two.example
 	like "$(cat "$T/tty")" 'mx-address: mx1.two.example' "-v shows it"
