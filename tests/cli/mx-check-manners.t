@@ -132,6 +132,7 @@ primary catchall 'RCPT=250 ok;RCPT=250 ok;RCPT=250 ok;RCPT=250 ok;RCPT=554 no'
 primary spf "RCPT=250 ok;RCPT=250 ok;RCPT=550 no user;\
 RCPT=550 5.7.23 SPF validation failed;RCPT=554 no"
 primary grey 'RCPT=450 4.2.0 greylisted;RCPT=450 greylisted;RCPT=554 no'
+primary road 'RCPT=450 4.2.0 greylisted'
 primary refuse 'MAIL=250 ok;MAIL=550 5.7.1 not you;RCPT=250 ok;RCPT=554 no'
 primary listed 'GREET=554 Blocked using bl.test'
 primary trusts 'RCPT=250 ok'
@@ -294,18 +295,18 @@ found ours-trusts.example "warn smtp-relay mx-trusts.example" \
     "warn rehearse-users mx-trusts.example"
 
 # By "route" the mail does not go to the MX hosts.
-mkdomain ours-route.example "route mx-grey.example"
-mkdomain ours-route2.example "route mx-grey.example"
+mkdomain ours-route.example "route mx-road.example"
+mkdomain ours-route2.example "route mx-road.example"
 mkdomain ours-nowhere.example "route nowhere.example"
-: >"$T/bad/mx-grey.log"
+: >"$T/bad/mx-road.log"
 look 10 -C "$CONF" --rehearse ours-route.example ours-route2.example \
     ours-nowhere.example
 sed -i '/	\(smtp-\|backup-offers\)/d' "$T/stdout"
-found ours-route.example "warn rehearse-mail mx-grey.example"
-found ours-route2.example "warn rehearse-mail mx-grey.example"
+found ours-route.example "warn rehearse-mail mx-road.example"
+found ours-route2.example "warn rehearse-mail mx-road.example"
 words ours-route.example warn rehearse-mail 'By route, 9\.1\.0\.[0-9]*:25: '
 not_ok "its MX hosts are not rehearsed" grep 'rehearse.*	mx-knows' "$T/stdout"
-is "$(grep -c connection "$T/bad/mx-grey.log")" 1 "one session for both"
+is "$(grep -c connection "$T/bad/mx-road.log")" 1 "one session for both"
 found ours-nowhere.example "fail rehearse-mail ours-nowhere.example"
 words ours-nowhere.example fail rehearse-mail 'route leads nowhere'
 
