@@ -27,7 +27,7 @@ INSTALL =	install
 GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
 FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy children crew team breaker ipaddr sts
-FLOOR2 =	conf msgid envelope domain spool scan draft message ledger \
+FLOOR2 =	settings conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage ration maildir backlog
 FLOOR3 =	crowd peer resolv dns asked route hosts tls confine \
 		tls_client hook dane turn dial knock chain agenda
