@@ -205,7 +205,8 @@ label(enum report_action action, const char *reply)
 {
 	if (is_ours(reply))
 		return "";
-	return action == REPORT_EXPIRED || action == REPORT_DELAYED ? "the last answer: " : "the answer: ";
+	return action == REPORT_EXPIRED || action == REPORT_DELAYED ?
+	    "the last answer: " : "the answer: ";
 }
 
 /* The recipients with ACTION, by our own decision or not, if there are any. */
