@@ -158,6 +158,37 @@ rm "$SPOOL/mail/ops.test"
 flush
 is "$(mails)" 1 "is written by the next run"
 
+### kill -9 while telling, at each call that changes the spool
+
+if command -v strace >/dev/null && [ -z "$ASAN" ]; then
+	fresh "notify ops@ops.test" "notify-after 0" "hook $T/hook"
+	printf '#!/bin/sh\necho "$MX_EVENT" >>"%s"\n' "$T/hooks" >"$T/hook"
+	chmod 755 "$T/hook"
+	primary down a.test
+	add one@a.test >"$T/out"
+	cp -R -p "$T/spool" "$T/spool.then"
+	killed=0
+	for call in linkat:1 renameat:1 renameat:2 renameat:3 renameat:4 \
+	    fsync:1 fsync:2 fsync:3 fsync:4 fsync:5 fsync:6 fsync:8 \
+	    execve:2 wait4:1; do
+		rm -rf "$T/spool" "$T/hooks"
+		cp -R -p "$T/spool.then" "$T/spool"
+		strace -f -qq -o "$T/trace" -e "trace=${call%:*}" \
+		    -e "inject=${call%:*}:signal=KILL:when=${call#*:}" \
+		    "$BIN/mx-flush" -C "$CONF" a.test >"$T/out" 2>&1
+		grep -q SIGKILL "$T/trace" && killed=$((killed + 1))
+		flush
+		flush
+		n=$(mails)
+		h=$(grep -c down "$T/hooks")
+		ok "killed at $call: told, and once or twice ($n, $h)" \
+		    test "$n" -ge 1 -a "$n" -le 2 -a "$h" -ge 1 -a "$h" -le 2
+	done
+	ok "most of them were reached" test "$killed" -ge 8
+else
+	skip "kill -9" "no strace here, or a build that is slow under it"
+fi
+
 ### DNS that has no answer
 
 fresh "notify ops@ops.test" "notify-after 0"
