@@ -5,7 +5,9 @@
  * prints messages, connections, and the seconds from the first connection to
  * the last message.
  *
- * usage: sink [-a addr] [-n messages] [-p port] [-w seconds]
+ * usage: sink [-c] [-a addr] [-n messages] [-p port] [-w seconds]
+ *
+ *	-c	offers CHUNKING
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -27,6 +29,8 @@
 struct client {
 	int fd;
 	bool data;		/* between DATA and the dot */
+	size_t chunk;		/* octets of BDAT still to come */
+	bool last;		/* and it is the last one */
 	bool middle;		/* of a line longer than the buffer */
 	bool quit;
 	char in[65536];
@@ -37,6 +41,7 @@ struct client {
 
 struct run {
 	int ep, listener;
+	bool chunking;
 	long want, messages, connections;
 	double first, last;
 };
@@ -72,12 +77,27 @@ say(struct client *c, const char *text)
 }
 
 static void
-command(struct client *c, const char *line, size_t len)
+taken(struct run *r, struct client *c)
 {
-	if (len >= 4 && strncasecmp(line, "EHLO", 4) == 0)
-		say(c, "250-sink.test\r\n250-PIPELINING\r\n250-SIZE 0\r\n"
-		    "250 8BITMIME\r\n");
-	else if (len >= 4 && strncasecmp(line, "DATA", 4) == 0) {
+	r->messages++;
+	r->last = now();
+	say(c, "250 taken\r\n");
+}
+
+static void
+command(struct run *r, struct client *c, const char *line, size_t len)
+{
+	if (len >= 4 && strncasecmp(line, "EHLO", 4) == 0) {
+		say(c, "250-sink.test\r\n250-PIPELINING\r\n250-SIZE 0\r\n");
+		if (r->chunking)
+			say(c, "250-CHUNKING\r\n");
+		say(c, "250 8BITMIME\r\n");
+	} else if (len >= 5 && strncasecmp(line, "BDAT ", 5) == 0) {
+		c->chunk = strtoul(line + 5, NULL, 10);
+		c->last = memmem(line, len, "LAST", 4) != NULL;
+		if (c->chunk == 0)
+			taken(r, c);
+	} else if (len >= 4 && strncasecmp(line, "DATA", 4) == 0) {
 		c->data = true;
 		say(c, "354 go on\r\n");
 	} else if (len >= 4 && strncasecmp(line, "QUIT", 4) == 0) {
@@ -93,21 +113,32 @@ text(struct run *r, struct client *c, const char *line, size_t len)
 	if (c->middle || len != 3 || memcmp(line, ".\r\n", 3) != 0)
 		return;
 	c->data = false;
-	r->messages++;
-	r->last = now();
-	say(c, "250 taken\r\n");
+	taken(r, c);
 }
 
 static void
 eat(struct run *r, struct client *c)
 {
 	char *line = c->in, *end = c->in + c->nin, *nl;
+	size_t n;
 
-	while ((nl = memchr(line, '\n', end - line)) != NULL) {
+	while (line < end) {
+		if (c->chunk > 0) {
+			n = (size_t)(end - line) < c->chunk ?
+			    (size_t)(end - line) : c->chunk;
+			line += n;
+			if ((c->chunk -= n) == 0 && c->last)
+				taken(r, c);
+			else if (c->chunk == 0)
+				say(c, "250 more\r\n");
+			continue;
+		}
+		if ((nl = memchr(line, '\n', end - line)) == NULL)
+			break;
 		if (c->data)
 			text(r, c, line, nl + 1 - line);
 		else
-			command(c, line, nl + 1 - line);
+			command(r, c, line, nl + 1 - line);
 		c->middle = false;
 		line = nl + 1;
 	}
@@ -161,6 +192,7 @@ welcome(struct run *r)
 	if ((c = malloc(sizeof(*c))) == NULL)
 		err(1, "malloc");
 	c->data = c->middle = c->quit = false;
+	c->chunk = 0;
 	c->nin = c->nout = 0;
 	c->fd = accept(r->listener, NULL, NULL);
 	if (c->fd == -1) {
@@ -242,9 +274,10 @@ main(int argc, char *argv[])
 	int c, port = 25, limit = 60;
 
 	r.want = 1000000000;
-	while ((c = getopt(argc, argv, "a:n:p:w:")) != -1) {
+	while ((c = getopt(argc, argv, "a:cn:p:w:")) != -1) {
 		switch (c) {
 		case 'a': addr = optarg; break;
+		case 'c': r.chunking = true; break;
 		case 'n': r.want = number(optarg, 10000000); break;
 		case 'p': port = number(optarg, 65535); break;
 		case 'w': limit = number(optarg, 3600); break;
