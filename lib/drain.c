@@ -143,8 +143,11 @@ look_around(struct drain *d)
 	make_room(d);
 	turn_have(c->link->turn, team_others(d->team));
 	if (needs_hands(d) && team_is_short(d->team) &&
-	    turn_more(c->link->turn) && team_grow(d->team))
+	    turn_more(c->link->turn) && team_grow(d->team)) {
 		become_member(d);
+		/* No message is taken before there is a connection for it. */
+		c->stop = c->trouble = !link_open(c->link);
+	}
 	if (!team_is_member(d->team))
 		c->second = team_others(d->team) > 0;
 }
@@ -161,7 +164,7 @@ work(struct drain *d)
 		if (drain_is_held(d))
 			team_stop(d->team);
 		look_around(d);
-		if ((over = !team_next(d->team, &i)))
+		if (c->stop || (over = !team_next(d->team, &i)))
 			break;
 		carry_number(d, i);
 		if (breaker_tripped(c->settle->breaker) != BREAKER_WHOLE)

@@ -14,6 +14,7 @@
 #define REPLIES_MAX	400	/* not yet read, however small */
 #define WINDOW_MAX	100
 #define BLOCK		(64 * 1024)
+#define FAR		5	/* milliseconds to wait for a reply */
 
 /* A message in flight. */
 struct flight {
@@ -30,6 +31,7 @@ struct smtp_client {
 	int64_t window;
 	int64_t mails;		/* MAIL commands said */
 	bool proven;		/* a message went, one reply a command */
+	bool far;		/* the last reply took a while to come */
 	bool vague;		/* the status to its end was one of addresses */
 	bool open_transaction;	/* MAIL was accepted and nothing ended it */
 	size_t first, n;	/* of the ring */
@@ -650,9 +652,13 @@ smtp_client_begin(struct smtp_client *c, const struct message *m,
 	f = &c->flight[(c->first + c->n) % WINDOW_MAX];
 	*f = (struct flight){ .m = m, .r = r, .chunked = is_chunked(c) };
 	c->n++;
-	/* If that fails its end will tell. */
-	if (is_pipelined(c) && f->chunked && write_group(c, f, c->n > 1))
-		(void)put_chunk(c, f);
+	/*
+	 * If that fails its end will tell.  To one far away it goes at once,
+	 * to one nearby together with others.
+	 */
+	if (is_pipelined(c) && f->chunked && write_group(c, f, c->n > 1) &&
+	    put_chunk(c, f) && c->far)
+		(void)stream_flush(c->s.wire.stream);
 	return SMTP_CLIENT_OK;
 }
 
@@ -661,10 +667,13 @@ smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
 {
 	struct flight *f = &c->flight[c->first];
 	struct smtp_client_result_set *r = f->r;
-	bool good;
+	bool good, waits = smtp_wire_pending(&c->s.wire) == 0;
+	int64_t begun = waits ? deadline_now() : 0;
 	size_t k;
 
 	good = !c->s.wire.over && converse(c, f);
+	if (waits)
+		c->far = deadline_now() - begun >= FAR;
 	c->first = (c->first + 1) % WINDOW_MAX;
 	c->n--;
 	if (good && c->open_transaction && c->n == 0)
