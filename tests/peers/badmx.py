@@ -6,7 +6,7 @@ usage: badmx.py TABLE DIR
 
 TABLE has a line for each server: "NAME SCRIPT", SCRIPT being entries
 "STEP=ACTION" with ';' between, or nothing.  STEP is one of GREET EHLO HELO
-MAIL RCPT DATA TEXT END RSET QUIT; the first unused entry of a step is its
+MAIL RCPT DATA TEXT END BDAT RSET QUIT; the first unused entry of a step is its
 answer, in whatever connection, then the last one again.  ACTION is
 
     ok          what a good server says
@@ -15,6 +15,7 @@ answer, in whatever connection, then the last one again.  ACTION is
     drip:TEXT   TEXT, an octet every 0.1 s
     raw:TEXT    TEXT without an end of line
     twice:TEXT  the reply, and again
+    late:TEXT   the reply, 30 ms later
     endless     a reply that does not end
     longline    a line of 20,000 octets
     TEXT        a reply; \\n separates its lines, \\xNN is an octet
@@ -38,7 +39,8 @@ import time
 
 GOOD = {
     "GREET": "220 primary.test ESMTP", "HELO": "250 primary.test",
-    "DATA": "354 go on", "END": "250 2.0.0 taken", "QUIT": "221 2.0.0 bye",
+    "DATA": "354 go on", "END": "250 2.0.0 taken", "BDAT": "250 2.0.0 taken",
+    "RCPT": "250 2.1.5 ok", "QUIT": "221 2.0.0 bye",
 }
 PATIENCE = 30
 
@@ -176,6 +178,9 @@ class Session:
                 time.sleep(0.1)
         elif kind == "raw":
             self.send(self.octets(text))
+        elif kind == "late":
+            time.sleep(0.03)
+            self.send(self.reply(text))
         elif kind == "twice":
             self.send(self.reply(text) * 2)
         else:
@@ -207,6 +212,12 @@ class Session:
         text = bytes(data[:at + 2])
         return re.sub(rb"(\A|\r\n)\.", rb"\1", text)
 
+    def chunk(self, size):
+        while len(self.buf) < size:
+            self.read()
+        text, self.buf = self.buf[:size], self.buf[size:]
+        return text
+
     def talk(self):
         if self.say("GREET") != "2":
             while self.line() != "QUIT":
@@ -219,7 +230,14 @@ class Session:
             line = self.line()
             self.server.log.write("> %s\n" % line)
             step = line[:4].upper()
+            if step == "BDAT":
+                text = self.chunk(int(line.split()[1]))
+                if accepted:
+                    self.server.keep(text)
+                mail, accepted = False, 0
             said = self.say(step)
+            if step == "RSET":
+                mail, accepted = False, 0
             if step == "MAIL":
                 mail = said == "2"
                 accepted = 0

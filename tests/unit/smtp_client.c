@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -696,6 +697,7 @@ main(void)
 {
 	size_t t;
 
+	signal(SIGPIPE, SIG_IGN);
 	for (t = 0; t < sizeof(table) / sizeof(table[0]); t++)
 		test_table(t);
 	for (t = 0; t < sizeof(params) / sizeof(params[0]); t++)
