@@ -6,9 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <ctype.h>
 #include <errno.h>
-#include <ldns/ldns.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 #include "addr.h"
 #include "deadline.h"
 #include "dns.h"
+#include "packet.h"
 #include "resolv.h"
 
 #define SOCKETS_MAX	128
@@ -26,9 +25,7 @@
 #define RETRY_FIRST	300	/* milliseconds; doubled at each try */
 #define RETRY_DESCRIPTOR 50	/* when there was none */
 #define EDNS_TRIES	3
-#define UDP_SIZE	1232	/* no fragments: the DNS flag day of 2020 */
 #define MESSAGE_MAX	65535
-#define HEADER		12
 
 struct dns {
 	struct resolv resolv;
@@ -65,25 +62,6 @@ enum step {
 	STEP_NEXT,	/* this server is of no use for the question */
 	STEP_ALIAS,	/* the name has moved: begin anew */
 	STEP_DONE
-};
-
-struct section_rr {	/* the fixed part of a record, and where it is */
-	size_t pos;
-	unsigned int type, class;
-	uint32_t ttl;
-	size_t rdata, rdlen;
-};
-
-struct message {
-	const unsigned char *p;
-	size_t len;
-	unsigned int rcode;
-	unsigned int nanswer, nauthority;
-	size_t answer;		/* where the answer section begins */
-	bool aa, ra, ad, edns;
-	int ede;		/* RFC 8914; -1: none */
-	const unsigned char *extra;	/* its text */
-	size_t extralen;
 };
 
 static unsigned int
@@ -135,373 +113,6 @@ bool
 dns_trusts_ad(const struct dns *d)
 {
 	return d->resolv.trust_ad;
-}
-
-/* Names */
-
-/*
- * Underscores are let through, unlike addr_domain: "_25._tcp", and some MX
- * hosts.  Nothing that libldns could read as an escape is.
- */
-static bool
-is_askable(const char *name)
-{
-	size_t i, label = 0;
-	bool digits = true;
-
-	for (i = 0; name[i] != '\0'; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		if (c == '.') {
-			if (label == 0)
-				return false;
-			label = 0;
-			digits = true;
-			continue;
-		}
-		if (c >= 0x80 || (!isalnum(c) && c != '-' && c != '_') ||
-		    ++label > 63)
-			return false;
-		if (!isdigit(c))
-			digits = false;
-	}
-	return label > 0 && i <= 253 && !digits;
-}
-
-static void
-lower(char *s)
-{
-	for (; *s != '\0'; s++)
-		if (*s >= 'A' && *s <= 'Z')
-			*s += 'a' - 'A';
-}
-
-/*
- * Presentation form without the final dot.  A name that does not fit has
- * an escape within the part that does, so it can never pass for a host.
- */
-static bool
-name_print(char *out, const ldns_rdf *name)
-{
-	char *text;
-	size_t len;
-
-	if (name == NULL || ldns_rdf_get_type(name) != LDNS_RDF_TYPE_DNAME ||
-	    (text = ldns_rdf2str(name)) == NULL)
-		return false;
-	len = strlen(text);
-	if (len > 0)
-		text[len - 1] = '\0';
-	lower(text);
-	(void)strlcpy(out, text, ADDR_DOMAIN_MAX + 1);
-	free(text);
-	return true;
-}
-
-/* Messages, on raw bytes first: libldns sees only what has its form. */
-
-static bool
-skip_name(const struct message *m, size_t *pos)
-{
-	unsigned char c;
-
-	while (*pos < m->len) {
-		c = m->p[*pos];
-		if ((c & 0xc0) == 0xc0) {
-			*pos += 2;
-			return *pos <= m->len;
-		}
-		if ((c & 0xc0) != 0)
-			return false;
-		*pos += 1 + (size_t)c;
-		if (c == 0)
-			return *pos <= m->len;
-	}
-	return false;
-}
-
-static bool
-section_next(const struct message *m, size_t *pos, struct section_rr *rr)
-{
-	const unsigned char *p;
-
-	rr->pos = *pos;
-	if (!skip_name(m, pos) || m->len - *pos < 10)
-		return false;
-	p = m->p + *pos;
-	rr->type = get16(p);
-	rr->class = get16(p + 2);
-	rr->ttl = (uint32_t)get16(p + 4) << 16 | get16(p + 6);
-	rr->rdlen = get16(p + 8);
-	rr->rdata = *pos + 10;
-	if (m->len - rr->rdata < rr->rdlen)
-		return false;
-	*pos = rr->rdata + rr->rdlen;
-	return true;
-}
-
-/* The upper bits of the response code, and the extended error. */
-static void
-opt_read(struct message *m, const struct section_rr *rr)
-{
-	const unsigned char *p = m->p + rr->rdata;
-	size_t left = rr->rdlen, len;
-
-	m->edns = true;
-	m->rcode |= (rr->ttl >> 24) << 4;
-	while (left >= 4) {
-		len = get16(p + 2);
-		if (len > left - 4)
-			return;
-		if (get16(p) == 15 && len >= 2 && m->ede == -1) {
-			m->ede = (int)get16(p + 4);
-			m->extra = p + 6;
-			m->extralen = len - 2;
-		}
-		p += 4 + len;
-		left -= 4 + len;
-	}
-}
-
-/* False if any of its sections is not whole. */
-static bool
-message_scan(struct message *m, size_t qlen)
-{
-	struct section_rr rr;
-	size_t pos = HEADER + qlen;
-	unsigned int i, n;
-
-	m->aa = m->p[2] & 0x04;
-	m->ra = m->p[3] & 0x80;
-	m->ad = m->p[3] & 0x20;
-	m->rcode = m->p[3] & 0x0f;
-	m->ede = -1;
-	m->nanswer = get16(m->p + 6);
-	m->nauthority = get16(m->p + 8);
-	m->answer = pos;
-	n = m->nanswer + m->nauthority + get16(m->p + 10);
-	for (i = 0; i < n; i++) {
-		if (!section_next(m, &pos, &rr))
-			return false;
-		if (rr.type == LDNS_RR_TYPE_OPT && i >= m->nanswer)
-			opt_read(m, &rr);
-	}
-	return true;
-}
-
-/* The same id and question as sent, and a response to a query. */
-static bool
-is_answer_to(const struct ask *a, const unsigned char *p, size_t len)
-{
-	const unsigned char *sent = a->out + 2;
-	size_t i;
-
-	if (len < HEADER + a->qlen || p[0] != sent[0] || p[1] != sent[1] ||
-	    (p[2] & 0x80) == 0 || (p[2] & 0x78) != 0 || get16(p + 4) != 1)
-		return false;
-	for (i = HEADER; i < HEADER + a->qlen - 4; i++)
-		if (tolower(p[i]) != tolower(sent[i]))
-			return false;
-	return memcmp(p + i, sent + i, 4) == 0;
-}
-
-/* RDLENGTH 0 leaves a record without fields, which libldns asserts on. */
-static bool
-rdata_has_form(const struct section_rr *rr)
-{
-	switch (rr->type) {
-	case LDNS_RR_TYPE_A:
-		return rr->rdlen == 4;
-	case LDNS_RR_TYPE_AAAA:
-		return rr->rdlen == 16;
-	case LDNS_RR_TYPE_MX:
-		return rr->rdlen >= 3;
-	case LDNS_RR_TYPE_SOA:
-		return rr->rdlen >= 22;
-	case LDNS_RR_TYPE_TLSA:
-	case LDNS_RR_TYPE_DS:
-	case LDNS_RR_TYPE_DNSKEY:
-		return rr->rdlen >= 4;
-	default:
-		return rr->rdlen >= 1;
-	}
-}
-
-static size_t
-rdata_fields(enum dns_type type)
-{
-	switch (type) {
-	case DNS_MX:
-		return 2;
-	case DNS_TLSA:
-	case DNS_DS:
-	case DNS_DNSKEY:
-		return 4;
-	case DNS_SOA:
-		return 7;
-	case DNS_A:
-	case DNS_AAAA:
-	case DNS_CNAME:
-	case DNS_NS:
-	case DNS_PTR:
-	case DNS_TXT:
-		break;
-	}
-	return 1;
-}
-
-/*
- * "owner ttl class type rdata", with single spaces where dig has tabs, and
- * nothing that a terminal would obey.
- */
-static void
-rr_print(FILE *f, const ldns_rr *rr)
-{
-	char *text, *p;
-
-	if ((text = ldns_rr2str(rr)) == NULL)
-		return;
-	for (p = text; *p != '\0' && *p != '\n'; p++) {
-		if (*p == '\t')
-			*p = ' ';
-		else if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
-	fputs(text, f);
-	free(text);
-}
-
-static void
-addr_fill(struct sockaddr_storage *ss, enum dns_type type,
-    const unsigned char *p)
-{
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
-	struct sockaddr_in *sin = (struct sockaddr_in *)ss;
-
-	if (type == DNS_A) {
-		sin->sin_family = AF_INET;
-		memcpy(&sin->sin_addr, p, 4);
-	} else if (type == DNS_AAAA) {
-		sin6->sin6_family = AF_INET6;
-		memcpy(&sin6->sin6_addr, p, 16);
-	}
-}
-
-/* The fields of a record; false if it has not the form of its type. */
-static bool
-rdata_read(struct dns_record *r, const ldns_rr *rr, const unsigned char *p,
-    size_t len)
-{
-	switch (r->type) {
-	case DNS_MX:
-		r->preference = (uint16_t)get16(p);
-		return name_print(r->host, ldns_rr_rdf(rr, 1));
-	case DNS_SOA:
-		r->serial = ldns_rdf2native_int32(ldns_rr_rdf(rr, 2));
-		return name_print(r->host, ldns_rr_rdf(rr, 0));
-	case DNS_CNAME:
-	case DNS_NS:
-	case DNS_PTR:
-		return name_print(r->host, ldns_rr_rdf(rr, 0));
-	case DNS_A:
-	case DNS_AAAA:
-		addr_fill(&r->addr, r->type, p);
-		return true;
-	case DNS_TXT:
-	case DNS_DS:
-	case DNS_DNSKEY:
-	case DNS_TLSA:
-		break;
-	}
-	if ((r->data = malloc(len)) == NULL)
-		return false;
-	memcpy(r->data, p, len);
-	r->datalen = len;
-	return true;
-}
-
-/* One record of the answer section, from wire to ours.  False: malformed. */
-static bool
-record_read(struct dns_record *r, const struct message *m,
-    const struct section_rr *at, FILE *text)
-{
-	ldns_rr *rr = NULL;
-	size_t pos = at->pos;
-	bool ok = false;
-
-	memset(r, 0, sizeof(*r));
-	r->type = (enum dns_type)at->type;
-	if (!rdata_has_form(at) || ldns_wire2rr(&rr, m->p, m->len, &pos,
-	    LDNS_SECTION_ANSWER) != LDNS_STATUS_OK)
-		return false;
-	if (pos != at->rdata + at->rdlen ||
-	    ldns_rr_rd_count(rr) < rdata_fields(r->type) ||
-	    !name_print(r->owner, ldns_rr_owner(rr)))
-		goto out;
-	r->ttl = at->ttl > INT32_MAX ? 0 : at->ttl;	/* RFC 2181 8 */
-	ldns_rr_set_ttl(rr, r->ttl);
-	ok = rdata_read(r, rr, m->p + at->rdata, at->rdlen);
-	if (ok)
-		rr_print(text, rr);
-out:
-	ldns_rr_free(rr);
-	return ok;
-}
-
-static void
-records_free(struct dns_record *rr, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		free(rr[i].data);
-	free(rr);
-}
-
-/*
- * The records of the answer section that can matter, aliases among them.
- * Text is added to the query's.  NULL: malformed, or no memory.
- */
-static struct dns_record *
-records_read(struct dns_query *q, const struct message *m, bool referral,
-    size_t *n)
-{
-	struct dns_record *rr;
-	struct section_rr at;
-	size_t pos = m->answer, size;
-	unsigned int i, all = m->nanswer + (referral ? m->nauthority : 0);
-	char *text = NULL;
-	FILE *f = NULL;
-	bool ok = false;
-
-	*n = 0;
-	if ((rr = calloc((size_t)all + 1, sizeof(*rr))) == NULL ||
-	    (f = open_memstream(&text, &size)) == NULL)
-		goto out;
-	fputs(q->answer, f);
-	for (i = 0; i < all; i++) {
-		if (!section_next(m, &pos, &at))
-			goto out;
-		if (at.class != LDNS_RR_CLASS_IN || (at.type != DNS_CNAME &&
-		    at.type != (unsigned int)q->type))
-			continue;
-		if (!record_read(&rr[*n], m, &at, f))
-			goto out;
-		(*n)++;
-	}
-	ok = true;
-out:
-	if (f != NULL && fclose(f) == EOF)
-		ok = false;
-	if (ok) {
-		free(q->answer);
-		q->answer = text;
-		return rr;
-	}
-	free(text);
-	if (rr != NULL)
-		records_free(rr, *n);
-	return NULL;
 }
 
 /* Results and reasons */
@@ -571,7 +182,7 @@ aliases_follow(struct ask *a, const struct dns_record *rr, size_t n,
 		if (++a->hops > HOPS_MAX)
 			return false;
 		*why = "alias leads to what is no host name";
-		if (!is_askable(rr[i].host))
+		if (!packet_is_name(rr[i].host))
 			return false;
 		if (strlcpy(a->name, rr[i].host, sizeof(a->name)) >=
 		    sizeof(a->name))
@@ -600,7 +211,7 @@ records_keep(struct ask *a, struct dns_record *rr, size_t n)
 
 /* An answer that would pass for "no data" and is not: why, or NULL. */
 static const char *
-answer_useless(const struct ask *a, const struct message *m, bool moved)
+answer_useless(const struct ask *a, const struct packet *m, bool moved)
 {
 	if (a->q->at != NULL && !m->aa)
 		return "is not authoritative";
@@ -611,23 +222,23 @@ answer_useless(const struct ask *a, const struct message *m, bool moved)
 }
 
 static enum step
-answer_empty(struct dns *d, struct ask *a, const struct message *m, bool moved)
+answer_empty(struct dns *d, struct ask *a, const struct packet *m, bool moved)
 {
 	const char *why;
 
-	if (moved && a->q->at == NULL && m->rcode == LDNS_RCODE_NOERROR)
+	if (moved && a->q->at == NULL && m->rcode == PACKET_NOERROR)
 		return STEP_ALIAS;
 	if ((why = answer_useless(a, m, moved)) != NULL) {
 		ask_why(d, a, why);
 		return STEP_NEXT;
 	}
-	ask_finish(a, m->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN :
+	ask_finish(a, m->rcode == PACKET_NXDOMAIN ? DNS_NXDOMAIN :
 	    DNS_NODATA);
 	return STEP_DONE;
 }
 
 static enum step
-answer_read(struct dns *d, struct ask *a, const struct message *m)
+answer_read(struct dns *d, struct ask *a, const struct packet *m)
 {
 	struct dns_record *rr;
 	const char *why;
@@ -636,12 +247,13 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 	int hops = a->hops;
 	bool referral = a->q->at != NULL && a->q->type == DNS_NS && !m->aa;
 
-	if ((rr = records_read(a->q, m, referral, &n)) == NULL) {
+	if ((rr = packet_records(m, a->q->type, referral,
+	    &a->q->answer, &n)) == NULL) {
 		ask_why(d, a, "malformed record in the answer");
 		return STEP_NEXT;
 	}
 	if (a->q->type != DNS_CNAME && !aliases_follow(a, rr, n, &why)) {
-		records_free(rr, n);
+		packet_records_free(rr, n);
 		ask_why(d, a, why);
 		ask_finish(a, DNS_TEMPFAIL);
 		return STEP_DONE;
@@ -653,7 +265,7 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 		ask_finish(a, DNS_DATA);
 		return STEP_DONE;
 	}
-	records_free(a->q->rr, a->q->nrr);
+	packet_records_free(a->q->rr, a->q->nrr);
 	a->q->rr = NULL;
 	a->q->nrr = 0;
 	step = answer_empty(d, a, m, a->hops > hops);
@@ -662,69 +274,22 @@ answer_read(struct dns *d, struct ask *a, const struct message *m)
 	return step;
 }
 
-static const char *
-ede_name(int ede)
-{
-	static const char *const names[] = { "other error",
-		"unsupported DNSKEY algorithm", "unsupported DS digest",
-		"stale answer", "forged answer", "validation indeterminate",
-		"bogus", "signature expired", "signature not yet valid",
-		"DNSKEY missing", "RRSIG missing", "no zone key",
-		"NSEC missing", "cached error", "not ready", "blocked",
-		"censored", "filtered", "prohibited", "stale NXDOMAIN",
-		"not authoritative", "not supported",
-		"no reachable authority", "network error", "invalid data" };
-
-	if (ede < 0 || (size_t)ede >= sizeof(names) / sizeof(names[0]))
-		return "unknown";
-	return names[ede];
-}
-
-static bool
-ede_is_dnssec(int ede)
-{
-	return ede == 1 || ede == 2 || (ede >= 5 && ede <= 12);
-}
-
-/* "SERVFAIL, extended error 7 (signature expired)", and the server's text. */
-static void
-failure_print(char *out, size_t size, struct dns_query *q,
-    const struct message *m)
-{
-	ldns_lookup_table *name = ldns_lookup_by_id(ldns_rcodes,
-	    (int)m->rcode);
-	const char *code = name != NULL ? name->name : "unknown error";
-	size_t i;
-
-	q->extra[0] = '\0';
-	if (m->ede == -1) {
-		(void)snprintf(out, size, "%s", code);
-		return;
-	}
-	(void)snprintf(out, size, "%s, extended error %d (%s)", code, m->ede,
-	    ede_name(m->ede));
-	for (i = 0; i < m->extralen && i + 1 < sizeof(q->extra); i++)
-		q->extra[i] = m->extra[i] >= ' ' && m->extra[i] <= '~' ?
-		    (char)m->extra[i] : '?';
-	q->extra[i] = '\0';
-}
-
 static enum step
-answer_failed(struct dns *d, struct ask *a, const struct message *m)
+answer_failed(struct dns *d, struct ask *a, const struct packet *m)
 {
 	char text[64];
 
-	if (a->edns && (m->rcode == LDNS_RCODE_FORMERR ||
-	    m->rcode == LDNS_RCODE_NOTIMPL || m->rcode == 16)) {
+	if (a->edns && (m->rcode == PACKET_FORMERR ||
+	    m->rcode == PACKET_NOTIMPL || m->rcode == PACKET_BADVERS)) {
 		a->edns = false;
 		return STEP_SAME;
 	}
-	failure_print(text, sizeof(text), a->q, m);
+	packet_failure(text, sizeof(text), a->q->extra, sizeof(a->q->extra), m);
 	ask_why(d, a, text);
-	if (m->rcode == LDNS_RCODE_SERVFAIL && !a->cd && a->q->at == NULL) {
-		if (a->confirm && !ede_is_dnssec(m->ede))
+	if (m->rcode == PACKET_SERVFAIL && !a->cd && a->q->at == NULL) {
+		if (a->confirm && !packet_ede_is_dnssec(m->ede))
 			ask_why(d, a, "DNSSEC validation failed");
-		if (a->confirm || ede_is_dnssec(m->ede)) {
+		if (a->confirm || packet_ede_is_dnssec(m->ede)) {
 			ask_finish(a, DNS_BOGUS);
 			return STEP_DONE;
 		}
@@ -752,10 +317,10 @@ answer_keep(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 static enum step
 answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 {
-	struct message m = { .p = p, .len = len };
+	struct packet m = { .p = p, .len = len };
 	enum step useless = a->tcp ? STEP_NEXT : STEP_WAIT;
 
-	if (!is_answer_to(a, p, len)) {
+	if (!packet_is_answer(a->out + 2, a->qlen, p, len)) {
 		if (a->tcp)
 			ask_why(d, a, "answered something else over TCP");
 		return useless;
@@ -764,14 +329,14 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 		a->tcp = true;
 		return STEP_SAME;
 	}
-	if ((p[2] & 0x02) != 0 || !message_scan(&m, a->qlen)) {
+	if ((p[2] & 0x02) != 0 || !packet_scan(&m, a->qlen)) {
 		ask_why(d, a, "malformed answer");
 		return useless;
 	}
 	a->q->heard = true;
 	a->q->edns = a->edns && m.edns;
 	a->q->rcode = (int)m.rcode;
-	if (m.rcode != LDNS_RCODE_NOERROR && m.rcode != LDNS_RCODE_NXDOMAIN)
+	if (m.rcode != PACKET_NOERROR && m.rcode != PACKET_NXDOMAIN)
 		return answer_failed(d, a, &m);
 	if (a->q->raw)
 		return answer_keep(d, a, p, len);
@@ -789,40 +354,18 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 static bool
 question_build(struct ask *a)
 {
-	ldns_pkt *pkt = NULL;
-	ldns_rdf *name;
-	uint8_t *wire = NULL;
-	size_t len;
-	bool ok = false;
+	unsigned how = (a->edns ? PACKET_EDNS : 0) |
+	    (a->q->at == NULL ? PACKET_RECURSE : 0) |
+	    (a->q->raw ? PACKET_SIGNED : 0) |
+	    (a->cd || a->q->raw ? PACKET_UNCHECKED : 0);
+	size_t len = packet_question(a->out + 2, sizeof(a->out) - 2, a->name,
+	    a->q->type, how, &a->qlen);
 
-	if ((name = ldns_dname_new_frm_str(a->name)) == NULL)
-		return false;
-	pkt = ldns_pkt_query_new(name, (ldns_rr_type)a->q->type,
-	    LDNS_RR_CLASS_IN, a->q->at != NULL ? 0 :
-	    LDNS_RD | LDNS_AD | (a->cd || a->q->raw ? LDNS_CD : 0));
-	if (pkt == NULL) {
-		ldns_rdf_deep_free(name);
-		return false;
-	}
-	a->qlen = ldns_rdf_size(name) + 4;
-	ldns_pkt_set_id(pkt, (uint16_t)arc4random());
-	if (a->edns)
-		ldns_pkt_set_edns_udp_size(pkt, UDP_SIZE);
-	if (a->edns && a->q->raw)
-		ldns_pkt_set_edns_do(pkt, true);
-	if (ldns_pkt2wire(&wire, pkt, &len) != LDNS_STATUS_OK ||
-	    len > sizeof(a->out) - 2)
-		goto out;
 	a->out[0] = (unsigned char)(len >> 8);
 	a->out[1] = (unsigned char)len;
-	memcpy(a->out + 2, wire, len);
 	a->outlen = 2 + len;
 	a->sent = 0;
-	ok = true;
-out:
-	free(wire);
-	ldns_pkt_free(pkt);
-	return ok;
+	return len > 0;
 }
 
 /*
@@ -1148,7 +691,7 @@ asks_fill(struct dns *d, struct ask *ask, size_t width, struct dns_query **q,
 static void
 query_forget(struct dns_query *q)
 {
-	records_free(q->rr, q->nrr);
+	packet_records_free(q->rr, q->nrr);
 	free(q->answer);
 	free(q->packet);
 	q->packet = NULL;
@@ -1188,9 +731,9 @@ dns_lookup_each(struct dns *d, struct dns_query **q, size_t n,
 	for (i = 0; i < n; i++) {
 		query_forget(q[i]);
 		strlcpy(q[i]->canonical, q[i]->name, sizeof(q[i]->canonical));
-		lower(q[i]->canonical);
+		packet_lower(q[i]->canonical);
 		q[i]->answer = strdup("");
-		q[i]->outcome = is_askable(q[i]->name) || (q[i]->raw &&
+		q[i]->outcome = packet_is_name(q[i]->name) || (q[i]->raw &&
 		    strcmp(q[i]->name, ".") == 0) ? DNS_TEMPFAIL :
 		    DNS_NXDOMAIN;
 	}

@@ -8,26 +8,13 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "packet.h"
 
 /*
  * Questions to recursive resolvers, or to one server each, over a transport
- * of our own: libldns builds and parses packets, it never carries them.
+ * of our own (packet.h has the rest, by libldns, which never carries them).
  * Blocks at most until the caller's deadline, however many questions.
  */
-
-enum dns_type {			/* numbers of the registry */
-	DNS_A = 1,
-	DNS_NS = 2,
-	DNS_CNAME = 5,
-	DNS_SOA = 6,
-	DNS_PTR = 12,
-	DNS_MX = 15,
-	DNS_TXT = 16,
-	DNS_AAAA = 28,
-	DNS_DS = 43,
-	DNS_DNSKEY = 48,
-	DNS_TLSA = 52
-};
 
 /* Five outcomes that are never confused. */
 enum dns_outcome {
@@ -37,19 +24,6 @@ enum dns_outcome {
 	DNS_TEMPFAIL,	/* no usable answer in time; SERVFAIL, REFUSED; from
 			   one server: an answer without authority */
 	DNS_BOGUS	/* the resolver says that validation failed */
-};
-
-struct dns_record {
-	enum dns_type type;
-	char owner[ADDR_DOMAIN_MAX + 1];	/* lower case, no final dot */
-	uint32_t ttl;
-	uint16_t preference;			/* MX */
-	uint32_t serial;			/* SOA */
-	char host[ADDR_DOMAIN_MAX + 1];		/* MX, CNAME, NS, PTR, SOA's
-						   first; "" is the root */
-	struct sockaddr_storage addr;		/* A, AAAA; port 0 */
-	unsigned char *data;	/* RDATA of other types */
-	size_t datalen;
 };
 
 struct dns_query {

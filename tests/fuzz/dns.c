@@ -33,7 +33,7 @@ verify(const struct dns_query *q)
 	need(strlen(q->why) < sizeof(q->why));
 	need(q->outcome != DNS_DATA || q->nrr > 0);
 	need(q->outcome == DNS_DATA || q->nrr == 0);
-	need(is_askable(q->canonical));
+	need(packet_is_name(q->canonical));
 	for (i = 0; i < q->nrr; i++) {
 		need(q->rr[i].type == q->type);
 		need(strcmp(q->rr[i].owner, q->canonical) == 0);
@@ -77,18 +77,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = size - 1;
 	need((packet = malloc(len + 1)) != NULL);
 	memcpy(packet, data + 1, len);
-	if ((data[0] & KIND_MINE) && len >= HEADER + a.qlen) {
+	if ((data[0] & KIND_MINE) && len >= PACKET_HEADER + a.qlen) {
 		memcpy(packet, a.out + 2, 2);
 		packet[2] = (uint8_t)((packet[2] & 0x87) | 0x80);
 		packet[4] = 0;
 		packet[5] = 1;
-		memcpy(packet + HEADER, a.out + 2 + HEADER, a.qlen);
+		memcpy(packet + PACKET_HEADER, a.out + 2 + PACKET_HEADER, a.qlen);
 	}
 	step = answer_take(d, &a, packet, len);
 	need(step == STEP_DONE ? a.q == NULL : a.q == &q);
 	if (step == STEP_DONE)
 		verify(&q);
-	need(a.fd == -1 && is_askable(a.name));
+	need(a.fd == -1 && packet_is_name(a.name));
 	free(packet);
 	dns_query_clear(&q);
 	return 0;
