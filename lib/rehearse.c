@@ -8,7 +8,7 @@
 #include "conduct.h"
 #include "route.h"
 
-#define ATONCE		4	/* most routes lead to one and the same server */
+#define ATONCE		4	/* most routes lead to one server */
 
 /* One address of one domain's route. */
 struct stop {

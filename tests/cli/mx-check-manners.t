@@ -148,13 +148,26 @@ pair.example MX 10 twelve.example
 pair.example MX 20 good.example
 END
 
+# A queue of one that is full: the kernel drops what else comes.
+host void
+echo "void.example MX 10 void.example" >>"$T/names"
+python3 -c 'import socket, sys, time
+at = (sys.argv[1], 25)
+listener = socket.create_server(at, backlog=0)
+full = [socket.socket() for i in range(3)]
+for s in full:
+    s.setblocking(False)
+    s.connect_ex(at)
+open(sys.argv[2], "w").close()
+time.sleep(60)' "9.1.0.$i" "$T/void" &
+cleanup_pid $!
 python3 "$TOP/tests/peers/badmx.py" "$T/bad/table" "$T/bad" &
 cleanup_pid $!
 python3 "$TOP/tests/peers/tlsmx.py" "$T/tls/table" "$T/tls" &
 cleanup_pid $!
 names_serve <"$T/names"
 ok "the servers are ready" until_ok 10 test -f "$T/bad/ready" \
-    -a -f "$T/tls/ready"
+    -a -f "$T/tls/ready" -a -f "$T/void"
 
 # SECONDS [OPTION...] DOMAIN...: all of them at once
 look()
@@ -185,6 +198,7 @@ words()
 (
 	cut -d ' ' -f 1 "$T/bad/table" | grep -v '^mx-'
 	cut -d ' ' -f 1 "$T/tls/table"
+	echo void
 	echo null
 	echo none
 ) | sed 's/$/.example/' >"$T/domains"
@@ -244,6 +258,8 @@ words tlshang.example fail smtp-starttls 'fails at the TLS handshake'
 found forged.example "fail smtp-starttls forged.example"
 words forged.example fail smtp-starttls 'talks unasked'
 found tlsweb.example "fail smtp-starttls tlsweb.example"
+found void.example "fail smtp-connect void.example"
+words void.example fail smtp-connect 'No connection \(no answer in time'
 found null.example
 found none.example
 
