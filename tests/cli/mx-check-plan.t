@@ -12,6 +12,9 @@ mx3.example A 8.7.4.4
 mx3.example AAAA 2a03::1
 www.example CNAME mx1.example
 absent.example MX 10 mx1.example
+shown.example MX 10 mx1.example
+shown.example MX 20 live.example
+live.example A 9.6.6.6
 good.example MX 10 mx1.example
 good.example MX 20 mx2.backup.test
 best.example MX 10 mx2.backup.test
@@ -94,6 +97,17 @@ _25._tcp.mx9.new.test. 3600 IN TLSA 3 1 1 $hash" \
 } >"$T/zonefile"
 ok "a zone file" ldns-read-zone "$T/zonefile"
 is "$(grep -c 'IN' "$T/.out")" 6 "with all of it"
+
+# A backup elsewhere, by the key that it shows.
+printf 'live %s/cert.pem %s/key.pem 9.6.6.6:25\n' "$T" "$T" >"$T/table"
+python3 "$TOP/tests/peers/tlsmx.py" "$T/table" "$T" >"$T/tlsmx" 2>&1 &
+peer=$!
+until_ok 10 test -e "$T/ready" || diag_file "$T/tlsmx"
+"$BIN/mx-check" -s -t 8 -r 127.0.0.1 -b live.example shown.example \
+    >"$T/shown"
+is "$(grep -v '^;' "$T/shown" | tr -s '\t ' '  ')" \
+    "_25._tcp.live.example. 3600 IN TLSA 3 1 1 $hash" "the key that it shows"
+stop "$peer"
 
 # Once it is published there is nothing to say.
 grep -v '^;' "$T/stdout" | tr '\t' ' ' | tr -s ' ' | sed 's/\. / /; s/\.$//' |

@@ -195,6 +195,20 @@ is "$(cut -f 1,3,4 <"$T/stdout" | tr '\t' ' ')" "$line" \
     "a child that stops: says so"
 says 'out of time' "and why"
 
+# One that is slow does not take the time of others.
+{
+	echo silent.example
+	cat "$T/list"
+} >"$T/slow"
+began=$(date +%s%N)
+"$BIN/mx-check" -D -t 2 -r "$resolver" - <"$T/slow" >"$T/stdout"
+took=$((($(date +%s%N) - began) / 1000000))
+is "$(cut -f 2 <"$T/stdout" | grep -v ' IN ' | uniq | head -n 2)" \
+    "silent.example
+two.example" "a slow domain comes in its turn"
+[ "$took" -lt 3900 ] && pass "and takes no more than its time" ||
+    fail "and takes no more than its time" "$took ms"
+
 # The line of a monitoring plugin.
 check -p two.example
 is "$status" 0 "-p: exit 0"
