@@ -273,8 +273,12 @@ reply(struct turns *ts, size_t seat, enum answer what)
 {
 	unsigned char octet = (unsigned char)what;
 
-	/* It cannot be full; and whoever is gone has no use for it. */
-	(void)send(ts->pfd[seat].fd, &octet, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/*
+	 * It cannot be full, and whoever is gone has no use for it; but nobody
+	 * is to wait for an answer that was lost.
+	 */
+	if (send(ts->pfd[seat].fd, &octet, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+		(void)shutdown(ts->pfd[seat].fd, SHUT_RDWR);
 }
 
 static void
