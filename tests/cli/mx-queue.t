@@ -250,7 +250,7 @@ rm "$SPOOL/state/empty.test/state"
 exits 1 "release what is neither" queue release empty.test
 rm -r "$SPOOL/state/empty.test"
 
-is "$(queue -j show "$a" | json 'd[0]["servers"]["state"]')" "'down'" \
+is "$(queue -j show "$a" | json 'd[0]["servers"]["state"]')" "down" \
     "show tells of the servers, too"
 like "$(queue show "$a")" "^servers${tab}down\$" "in lines as well"
 
