@@ -65,6 +65,20 @@ END
 9.5.1.1> mx.test MX 10 mx1.example
 9.5.1.1> mx.test MX 20 mx2.backup.test
 END
+	zone forked <<'END'
+9.5.1.1/tcp> forked.test SOA 1
+9.5.1.1/tcp> forked.test MX 10 old.example
+END
+	zone cached <<'END'
+9.5.1.1> cached.test @noaa
+9.5.1.1> cached.test SOA 1
+9.5.1.1> cached.test MX 10 mx1.example
+END
+	zone extra <<'END'
+9.4.1.1> extra.test NS a.extra.test
+9.4.1.1> extra.test NS b.extra.test
+9.4.1.1> extra.test NS c.extra.test
+END
 	zone empty <<'END'
 9.5.1.1> empty.test SOA 1
 END
@@ -132,6 +146,11 @@ check -q -b mx2.backup.test mx.test
 says 'in the MX set of the name server b.mx.test' "the backup is there"
 says 'b.mx.test .9.5.1.1. has the MX record 20 mx2.backup.test, and a.mx.test' \
     "which record, where"
+bad forked.test 2 "fail ns-mx forked.test"
+bad cached.test 2 "fail ns-lame b.cached.test"
+says 'is not authoritative' "and why"
+bad extra.test 1 "warn ns-parent extra.test"
+says 'c.extra.test is in the parent zone, not in the zone' "and where"
 bad empty.test 2 "fail ns-mx empty.test"
 bad view.test 1 "warn ns-view view.test"
 bad parent.test 1 "warn ns-parent parent.test"

@@ -11,9 +11,10 @@ What it does is chosen by the first label of the name asked for:
   MODE[-ARG].anything.evil
 
 Names in FILE, and those with no mode, are served from it: lines "name [ttl]
-type data"; with "ADDR>" before them only at that address, where they replace
-the others of that name.  "*.x" is a wildcard.  SOA data is the serial; that of
-TLSA, DS and DNSKEY hexadecimal.  Instead of a type:
+type data"; with "ADDR>" (or "ADDR/tcp>") before them only at that address
+(over TCP), where they replace the others of that name.  "*.x" is a wildcard.
+SOA data is the serial; that of TLSA, DS and DNSKEY hexadecimal.  Instead of a
+type:
 
   @N		the response code N
   @silent	no answer
@@ -21,6 +22,7 @@ TLSA, DS and DNSKEY hexadecimal.  Instead of a type:
   @noedns	no EDNS
   @lame		a referral
   @noad		no AD bit
+  @noaa		no AA bit, as from a cache
   @slow-MS	an answer after that time
 
 and after it, in the data, a type to which it is limited.
@@ -83,6 +85,7 @@ class Question:
     def __init__(self, packet, sock):
         self.packet = packet
         self.server = sock.getsockname()[0]
+        self.tcp = sock.type == socket.SOCK_STREAM
         self.id, self.flags, qd = struct.unpack("!HHH", packet[:6])
         pos, labels = 12, []
         while packet[pos]:
@@ -165,7 +168,7 @@ class Server:
         return found
 
     def exact(self, q, name):
-        for where in (q.server, None):
+        for where in (q.server + "/tcp" * q.tcp, q.server, None):
             if (where, name) in self.zone:
                 return self.zone[where, name]
         # between names that exist
@@ -189,6 +192,8 @@ class Server:
             return [q.reply([], flags=QR)]
         if "@noad" in found:
             flags &= ~AD
+        if "@noaa" in found:
+            flags = flags & ~AA | RA
         edns = edns and "@noedns" not in found
         more = {"extra": OPT, "nextra": 1} if edns else {}
         answers = []
