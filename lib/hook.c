@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "hook.h"
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +34,10 @@ become(const char *program, char *const *env, int out)
 		(void)signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+#ifdef __linux__
+	/* Without us nobody would end it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 	if (setpgid(0, 0) == -1 || null == -1 || dup2(null, 0) == -1 ||
 	    dup2(out, 1) == -1 || dup2(out, 2) == -1 || chdir("/") == -1)
 		_exit(CANNOT_RUN);

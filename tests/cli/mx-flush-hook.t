@@ -121,6 +121,23 @@ like "$(cat "$T/log")" 'delivered' "and mail went out"
 
 fresh <<END
 #!/bin/sh
+echo \$\$ >"$T/pid"
+exec sleep 60
+END
+sed -i 's/^timeout hook.*/timeout hook 30s/' "$CONF/mxkeep.conf"
+primary down a.test
+add one@a.test >"$T/out"
+"$BIN/mx-flush" -C "$CONF" a.test >"$T/log" 2>&1 &
+flusher=$!
+cleanup_pid $flusher
+until_ok 5 test -s "$T/pid"
+stop $flusher
+ok "it ends with mx-flush" until_ok 3 tap_gone "$(cat "$T/pid")"
+unlike "$(cat "$SPOOL/state/a.test/told")" '^down [0-9]* [1-9]' \
+    "and runs again, for it may not have told"
+
+fresh <<END
+#!/bin/sh
 sleep 2 &
 echo fast
 END
