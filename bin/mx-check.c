@@ -474,6 +474,8 @@ batch_done(size_t job, const struct crew_result *r, void *arg)
 		memcpy(run->verdict + first, r->note,
 		    n * sizeof(*run->verdict));
 		fwrite(r->text, 1, r->len, stdout);
+		/* Children to come must not have it in their buffers. */
+		(void)fflush(stdout);
 		return;
 	}
 	for (i = first; i < first + n; i++)

@@ -8,7 +8,7 @@
 
 #include "asked.h"
 
-#define PARENTS_MAX	5	/* zones above a name that are looked for */
+#define PARENTS_MAX	8	/* zones above a name that are looked for */
 
 void
 asked_init(struct asked *a)
@@ -203,9 +203,8 @@ asked_data(const struct asked *a, const char *name, enum dns_type type)
 	return q != NULL && q->outcome == DNS_DATA ? q : NULL;
 }
 
-/* "a.b.org", "b.org", "org", NULL */
-static const char *
-parent(const char *name)
+const char *
+asked_parent(const char *name)
 {
 	const char *dot = strchr(name, '.');
 
@@ -217,7 +216,7 @@ asked_want_zone(struct asked *a, const char *name)
 {
 	int n;
 
-	for (n = 0; name != NULL && n < PARENTS_MAX; name = parent(name), n++)
+	for (n = 0; name != NULL && n < PARENTS_MAX; name = asked_parent(name), n++)
 		asked_want(a, name, DNS_NS);
 }
 
@@ -226,7 +225,7 @@ asked_zone(const struct asked *a, const char *name)
 {
 	const struct dns_query *q;
 
-	for (; name != NULL; name = parent(name)) {
+	for (; name != NULL; name = asked_parent(name)) {
 		q = asked_data(a, name, DNS_NS);
 		/* an alias has the servers of another zone */
 		if (q != NULL && strcmp(q->canonical, name) == 0)

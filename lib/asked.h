@@ -62,6 +62,7 @@ struct dns_query *asked_data(const struct asked *a, const char *name,
  * the longest of its parents, or itself, that has name servers.  A pointer
  * into NAME; NULL if none has.
  */
+const char *asked_parent(const char *name);	/* one label less, or NULL */
 void asked_want_zone(struct asked *a, const char *name);
 const char *asked_zone(const struct asked *a, const char *name);
 

@@ -15,28 +15,20 @@
 #define TTL_LONG	86400	/* seconds */
 #define TTL_SHORT	60
 
-static const char *
-above(const char *name)
-{
-	const char *dot = strchr(name, '.');
-
-	return dot != NULL ? dot + 1 : NULL;
-}
-
 void
 authority_want_zone(struct check *c)
 {
 	const char *name = c->domain;
 
 	asked_want_zone(c->asked, name);
-	for (; name != NULL && strchr(name, '.') != NULL; name = above(name))
+	for (; name != NULL && strchr(name, '.') != NULL; name = asked_parent(name))
 		asked_want(c->asked, name, DNS_DS);
 }
 
 static const char *
 parent_zone(const struct check *c)
 {
-	return c->zone == NULL ? NULL : asked_zone(c->asked, above(c->zone));
+	return c->zone == NULL ? NULL : asked_zone(c->asked, asked_parent(c->zone));
 }
 
 static void
@@ -218,7 +210,7 @@ struct tally {			/* of addresses asked */
 
 static void
 judge_server(struct check *c, const struct check_server *s, struct tally *t,
-    bool all_silent)
+    bool silent, bool no_tcp)
 {
 	const struct dns_query *soa = answer(c, s, DNS_SOA, false);
 	const struct dns_query *mx = answer(c, s, DNS_MX, false);
@@ -233,7 +225,7 @@ judge_server(struct check *c, const struct check_server *s, struct tally *t,
 		return;
 	}
 	if (!soa->heard && !mx->heard) {
-		if (!all_silent)
+		if (!silent)
 			judge_silent(c, s, false);
 		return;
 	}
@@ -244,7 +236,7 @@ judge_server(struct check *c, const struct check_server *s, struct tally *t,
 	}
 	if (tcp->heard)
 		t->tcp++;
-	else
+	else if (!no_tcp)
 		judge_silent(c, s, true);
 	if (soa->edns || mx->edns)
 		t->edns++;
@@ -255,33 +247,38 @@ judge_server(struct check *c, const struct check_server *s, struct tally *t,
 		    ipaddr_print(text, &s->addr));
 }
 
+/* Over TCP, or at all; a single address says nothing of our network. */
 static bool
-all_are_silent(const struct check *c)
+all_are_silent(const struct check *c, bool tcp)
 {
 	const struct dns_query *q;
-	size_t i;
+	size_t i, n = 0;
 
 	for (i = 0; i < c->nserver; i++) {
-		q = answer(c, &c->server[i], DNS_SOA, false);
-		if (!c->server[i].parent && q != NULL && q->heard)
+		if (c->server[i].parent)
+			continue;
+		n++;
+		q = answer(c, &c->server[i], DNS_MX, tcp);
+		if (q != NULL && q->heard)
 			return false;
-		q = answer(c, &c->server[i], DNS_MX, false);
-		if (!c->server[i].parent && q != NULL && q->heard)
+		q = answer(c, &c->server[i], DNS_SOA, tcp);
+		if (q != NULL && q->heard)
 			return false;
 	}
-	return true;
+	return !tcp || n > 1;
 }
 
 static void
 judge_answers(struct check *c)
 {
-	bool silent = all_are_silent(c);
+	bool silent = all_are_silent(c, false);
+	bool no_tcp = all_are_silent(c, true);
 	struct tally t = { 0 };
 	size_t i;
 
 	for (i = 0; i < c->nserver; i++)
 		if (!c->server[i].parent)
-			judge_server(c, &c->server[i], &t, silent);
+			judge_server(c, &c->server[i], &t, silent, no_tcp);
 	if (t.asked == 0)
 		return;
 	if (silent) {
@@ -297,7 +294,11 @@ judge_answers(struct check *c)
 		    "(%zu of another family cannot be reached from this "
 		    "machine)." : "All name servers answer, %zu addresses.",
 		    t.answer, t.nowhere);
-	if (t.tcp > 0 && t.tcp == t.answer)
+	if (no_tcp)
+		finding_unknown(&c->found, CHECK_NS_TCP, c->zone,
+		    "None of the name servers answers us over TCP: TCP port "
+		    "53 is closed there, or between them and this machine.");
+	else if (t.tcp > 0 && t.tcp == t.answer)
 		finding_add(&c->found, CHECK_OK, CHECK_NS_TCP, c->zone,
 		    "All answer over TCP, too.");
 	if (t.edns > 0 && t.edns == t.answer)
@@ -338,23 +339,6 @@ judge_serial(struct check *c)
 		    "All name servers have serial %u.", p->rr[0].serial);
 }
 
-/* The first record of A that B has not, or NULL. */
-static const struct dns_record *
-record_missing(const struct dns_query *a, const struct dns_query *b)
-{
-	size_t i, k;
-
-	for (i = 0; i < a->nrr; i++) {
-		for (k = 0; k < b->nrr; k++)
-			if (a->rr[i].preference == b->rr[k].preference &&
-			    strcmp(a->rr[i].host, b->rr[k].host) == 0)
-				break;
-		if (k == b->nrr)
-			return &a->rr[i];
-	}
-	return NULL;
-}
-
 /* True, and said, if the two sets are not the same. */
 static bool
 sets_differ(struct check *c, const struct check_server *s,
@@ -364,16 +348,17 @@ sets_differ(struct check *c, const struct check_server *s,
 	char one[SERVER_TEXT], two[SERVER_TEXT];
 	const struct dns_record *r;
 
-	if ((r = record_missing(q, p)) != NULL) {
+	if ((r = check_mx_missing(q, p)) != NULL) {
 		const struct check_server *swap = s;
 
 		s = t;
 		t = swap;
-	} else if ((r = record_missing(p, q)) == NULL)
+	} else if ((r = check_mx_missing(p, q)) == NULL)
 		return false;
 	finding_add(&c->found, CHECK_FAIL, CHECK_NS_MX, c->domain,
 	    "%s has the MX record %u %s, and %s has not: raise the serial "
-	    "of the zone, and see that all of them get it.", server_print(one, t), r->preference, r->host,
+	    "of the zone, and see that all of them get it.",
+	    server_print(one, t), r->preference, r->host,
 	    server_print(two, s));
 	return true;
 }
@@ -406,8 +391,8 @@ judge_view(struct check *c, const struct dns_query *q)
 
 	if (c->mx->outcome != DNS_DATA && c->mx->outcome != DNS_NODATA)
 		return;
-	if ((r = record_missing(q, c->mx)) == NULL &&
-	    (r = record_missing(c->mx, q)) == NULL)
+	if ((r = check_mx_missing(q, c->mx)) == NULL &&
+	    (r = check_mx_missing(c->mx, q)) == NULL)
 		finding_add(&c->found, CHECK_OK, CHECK_NS_VIEW, c->domain,
 		    "The resolver has the MX set that the name servers "
 		    "have.");

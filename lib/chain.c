@@ -33,19 +33,11 @@ struct work {
 
 /* Questions */
 
-static const char *
-above(const char *name)
-{
-	const char *dot = strchr(name, '.');
-
-	return dot != NULL ? dot + 1 : NULL;
-}
-
 void
 chain_want(struct asked *a, const char *name, enum dns_type type)
 {
 	asked_want_raw(a, name, type);
-	for (; name != NULL; name = above(name)) {
+	for (; name != NULL; name = asked_parent(name)) {
 		asked_want_raw(a, name, DNS_DS);
 		asked_want_raw(a, name, DNS_DNSKEY);
 	}
@@ -452,7 +444,7 @@ anchor_of(const ldns_rr_list *anchors, const char *name)
 			return name == NULL ? "." : name;
 		if (name == NULL)
 			return NULL;
-		name = above(name);
+		name = asked_parent(name);
 	}
 }
 

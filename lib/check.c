@@ -103,6 +103,22 @@ check_stray_name(char *out, const struct check *c, const char *name)
 		out[0] = '\0';
 }
 
+const struct dns_record *
+check_mx_missing(const struct dns_query *a, const struct dns_query *b)
+{
+	size_t i, k;
+
+	for (i = 0; i < a->nrr; i++) {
+		for (k = 0; k < b->nrr; k++)
+			if (a->rr[i].preference == b->rr[k].preference &&
+			    strcmp(a->rr[i].host, b->rr[k].host) == 0)
+				break;
+		if (k == b->nrr)
+			return &a->rr[i];
+	}
+	return NULL;
+}
+
 /* The hosts of a domain */
 
 static void

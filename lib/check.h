@@ -94,6 +94,10 @@ bool check_is_backup(const struct check *c, const struct check_options *o,
 bool check_is_primary(const struct check *c, const struct check_options *o,
     size_t host);
 
+/* The first MX record of A that B has not, or NULL. */
+const struct dns_record *check_mx_missing(const struct dns_query *a,
+    const struct dns_query *b);
+
 /* "_25._tcp.NAME" into OUT (ADDR_DOMAIN_MAX + 1), "" if too long. */
 void check_tlsa_name(char *out, const char *name);
 /* The stray label below NAME, likewise. */

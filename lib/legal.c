@@ -370,24 +370,6 @@ judge_host(struct check *c, size_t host, const struct check_options *o)
 
 /* Wildcards */
 
-static bool
-same_set(const struct dns_query *a, const struct dns_query *b)
-{
-	size_t i, k;
-
-	if (a->nrr != b->nrr)
-		return false;
-	for (i = 0; i < a->nrr; i++) {
-		for (k = 0; k < b->nrr; k++)
-			if (a->rr[i].preference == b->rr[k].preference &&
-			    strcmp(a->rr[i].host, b->rr[k].host) == 0)
-				break;
-		if (k == b->nrr)
-			return false;
-	}
-	return true;
-}
-
 static void
 judge_wildcard_mx(struct check *c)
 {
@@ -397,7 +379,8 @@ judge_wildcard_mx(struct check *c)
 	check_stray_name(name, c, c->domain);
 	if ((q = asked_data(c->asked, name, DNS_MX)) == NULL)
 		return;
-	if (same_set(q, c->mx))
+	if (check_mx_missing(q, c->mx) == NULL &&
+	    check_mx_missing(c->mx, q) == NULL)
 		finding_add(&c->found, CHECK_OK, CHECK_WILDCARD_MX, c->domain,
 		    "A wildcard gives names below the domain the same MX "
 		    "hosts, but not names that have records of their own.");

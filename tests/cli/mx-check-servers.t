@@ -51,6 +51,9 @@ END
 9.5.1.1> notcp.test SOA 1
 9.5.1.1> notcp.test MX 10 mx1.example
 END
+	zone neither <<'END'
+neither.test @notcp
+END
 	zone noedns <<'END'
 9.5.1.1> noedns.test @noedns
 9.5.1.1> noedns.test SOA 1
@@ -137,6 +140,8 @@ bad lame.test 2 "fail ns-lame b.lame.test"
 bad refused.test 2 "fail ns-lame b.refused.test"
 says 'REFUSED' "and why"
 bad notcp.test 2 "fail ns-tcp b.notcp.test"
+bad neither.test 3 "fail ns-tcp neither.test"
+says 'TCP port 53 is closed there, or between' "perhaps it is us"
 bad noedns.test 1 "warn ns-edns b.noedns.test"
 bad serial.test 1 "warn ns-serial serial.test"
 says 'a.serial.test .9.6.1.1. serial 1 and b.serial.test .9.5.1.1. serial 2' \
