@@ -14,8 +14,7 @@
 #define O_PATH	O_RDONLY
 #endif
 
-#define DAY		(86400LL)
-#define REPORT_EXPIRE	(5 * DAY)
+#define REPORT_EXPIRE	(5 * 86400LL)
 
 /*** Files ***/
 
@@ -53,8 +52,8 @@ split(char *line, char **word, int max)
 }
 
 static bool
-parse_line(struct settings_target *t, char *line, const char *file, size_t number,
-    char *error)
+parse_line(struct settings_target *t, char *line, const char *file,
+    size_t number, char *error)
 {
 	char *word[CONF_LIST_MAX + 2], shown[256];
 	const struct settings_key *k;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../lib/conf.c"
+#include "../../lib/settings.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -52,7 +53,7 @@ check_conf(const struct conf *c)
 
 /* As parse_file does it, without a file: is all of it good? */
 static bool
-feed(struct target *t, const char *data, size_t size)
+feed(struct settings_target *t, const char *data, size_t size)
 {
 	char error[CONF_ERROR_MAX], *line, *end;
 	size_t n, number = 0;
@@ -82,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct conf c;
 	struct settings s;
-	struct target global = { &c, &c.defaults }, domain = { NULL, &s };
+	struct settings_target global = { &c, &c.defaults }, domain = { NULL, &s };
 	char name[ADDR_DOMAIN_MAX + 1];
 
 	conf_init(&c);
