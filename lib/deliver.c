@@ -303,6 +303,7 @@ tell_people(struct flush *f)
 	if (f->way.event == NULL)
 		return;
 	f->event.delivered = f->settle.count.delivered;
+	f->event.failed = f->settle.count.failed;
 	event_tell(&f->event);
 	delay_warn(f->args->conf, &f->settings, f->args->spool, f->domain,
 	    time(NULL));

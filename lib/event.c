@@ -18,6 +18,8 @@
 
 /* What comes back within it, having gone, is no news. */
 #define NO_NEWS		86400		/* seconds */
+/* So long after it a domain that is up need not be empty to be told of. */
+#define SETTLED		3600		/* seconds */
 #define LAST_STATE	EVENT_STOPPED	/* of those that exclude each other */
 
 static const char *const names[EVENT_NKINDS] = {
@@ -62,19 +64,24 @@ struct task {
 	struct event *event;
 	time_t now;
 	struct told told[EVENT_NKINDS];
+	size_t delivered, failed;	/* since EVENT_UP began */
 	char *text;		/* as it was read */
 	bool counted;
 	size_t waiting;
 	time_t oldest;
 };
 
-/* "KIND SINCE HOOK MAIL DATE" */
+/* "KIND SINCE HOOK MAIL DATE", "delivered NUMBER", "refused NUMBER" */
 static void
 parse_told(struct task *t, const char *line)
 {
 	size_t n = strcspn(line, " ");
 	long long value[3];
 
+	if (sscanf(line, "delivered %lld", &value[0]) == 1 && value[0] > 0)
+		t->delivered = (size_t)value[0];
+	if (sscanf(line, "refused %lld", &value[0]) == 1 && value[0] > 0)
+		t->failed = (size_t)value[0];
 	for (size_t i = 0; i < EVENT_NKINDS; i++)
 		if (strlen(names[i]) == n && memcmp(line, names[i], n) == 0 &&
 		    sscanf(line + n, " %lld %lld %lld", &value[0], &value[1],
@@ -117,6 +124,9 @@ save(struct task *t)
 		    (long long)t->told[i].since, (long long)t->told[i].hook,
 		    (long long)t->told[i].mail, date);
 	}
+	if (t->told[EVENT_UP].since != 0)
+		fprintf(f, "delivered %zu\nrefused %zu\n", t->delivered,
+		    t->failed);
 	if (fclose(f) != 0 || (strcmp(text, t->text) != 0 &&
 	    spool_text_write(e->spool, e->domain, "told", text, true) == -1))
 		goto fail;
@@ -254,9 +264,12 @@ lasted(const struct task *t, size_t kind)
 	    lasting(t, kind);
 }
 
-/* Some things pass before anybody has to know. */
+/*
+ * Some things pass before anybody has to know, and the end of an outage is
+ * told when all has been delivered.
+ */
 static bool
-is_ripe(const struct task *t, size_t kind)
+is_ripe(struct task *t, size_t kind)
 {
 	switch ((enum event_kind)kind) {
 	case EVENT_DOWN:
@@ -264,6 +277,9 @@ is_ripe(const struct task *t, size_t kind)
 	case EVENT_REMEMBERED:
 		return lasted(t, kind) >= t->event->settings->notify_after;
 	case EVENT_UP:
+		count(t);
+		return t->waiting == 0 ||
+		    t->now - t->told[EVENT_UP].since >= SETTLED;
 	case EVENT_STOPPED:
 	case EVENT_LOOP:
 	case EVENT_DOWNGRADE:
@@ -317,7 +333,7 @@ mail(struct task *t, size_t kind)
 		.now = t->now, .since = lasting(t, kind),
 		.lasted = lasted(t, kind),
 		.waiting = t->waiting, .oldest = t->oldest,
-		.delivered = e->delivered
+		.delivered = t->delivered, .failed = t->failed
 	};
 	char id[MSGID_MAX + 1], domain[ADDR_DOMAIN_MAX + 1];
 	const char *at;
@@ -343,8 +359,8 @@ mails(struct task *t)
 
 	for (size_t i = 0; i < EVENT_NKINDS; i++) {
 		if (t->told[i].since == 0 || t->event->noted[i] == 0 ||
-		    t->told[i].mail != 0 || !is_ripe(t, i) ||
-		    (i == EVENT_UP && !has_heard(t, true)))
+		    t->told[i].mail != 0 ||
+		    (i == EVENT_UP && !has_heard(t, true)) || !is_ripe(t, i))
 			continue;
 		if (!is_news(t, i))
 			continue;
@@ -413,7 +429,7 @@ fill(struct env *env, const struct task *t, size_t kind)
 	put(env, "MX_REASON=%s", e->reason[kind]);
 	put(env, "MX_WAITING=%zu", t->waiting);
 	put(env, "MX_OLDEST=%s", date_of(oldest, t->oldest));
-	put(env, "MX_DELIVERED=%zu", e->delivered);
+	put(env, "MX_DELIVERED=%zu", t->delivered);
 	put(env, "MX_HOSTNAME=%s", e->conf->hostname);
 	put(env, "MX_NOTIFY=%s", e->settings->notify);
 }
@@ -478,6 +494,10 @@ event_tell(struct event *e)
 		return;
 	}
 	compare(&t);
+	if (t.told[EVENT_UP].since == 0)
+		t.delivered = t.failed = 0;
+	t.delivered += e->delivered;
+	t.failed += e->failed;
 	/* First, so that a crash does not make an outage begin anew. */
 	save(&t);
 	if (*s->notify != '\0')

@@ -26,6 +26,7 @@ struct event {
 	struct spool *spool;
 	const char *domain;
 	size_t delivered;	/* messages, in this run */
+	size_t failed;		/* of which somebody was refused for good */
 
 	time_t noted[EVENT_NKINDS];	/* when; 0: not */
 	char reason[EVENT_NKINDS][EVENT_TEXT_MAX];

@@ -116,10 +116,15 @@ print_end(FILE *f, const struct notice *n)
 {
 	fprintf(f, "delivered: %zu message%s\r\n", n->delivered,
 	    n->delivered == 1 ? "" : "s");
+	if (n->failed > 0)
+		fprintf(f, "refused:   %zu message%s\r\n", n->failed,
+		    n->failed == 1 ? "" : "s");
 	print_queue(f, n);
-	fprintf(f, "\r\n%s\r\n", n->waiting == 0 ?
-	    "All mail that waited has been delivered." :
-	    "What still waits is tried again at each run.");
+	fprintf(f, "\r\n%s\r\n", n->waiting > 0 ?
+	    "What still waits is tried again at each run." :
+	    n->failed > 0 ? "All mail that waited has been delivered, or "
+	    "refused for good by the server." :
+	    "All mail that waited has been delivered.");
 }
 
 static void

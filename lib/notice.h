@@ -38,7 +38,8 @@ struct notice {
 	time_t lasted;		/* seconds */
 	size_t waiting;		/* messages, now */
 	time_t oldest;		/* of these; 0 none */
-	size_t delivered;	/* messages, in this run */
+	size_t delivered;	/* messages, since it is up */
+	size_t failed;		/* of which somebody was refused for good */
 };
 
 /*

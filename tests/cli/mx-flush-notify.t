@@ -10,6 +10,9 @@ cat >"$T/table" <<'END'
 good
 down GREET=554 5.3.2 never
 refuse RCPT=550 5.1.1 no such user
+some RCPT=550 5.1.1 no;RCPT=ok
+later RCPT=450 4.2.1 later
+slow RCPT=ok;RCPT=ok;RCPT=450 4.2.1 later;RCPT=450 4.2.1 later;RCPT=ok
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
 cleanup_pid $!
@@ -126,6 +129,43 @@ is "$(cat "$SPOOL/state/a.test/told")" "" "and that is the end of it"
 add four@a.test >"$T/out"
 flush
 is "$(mails)" 2 "mail for a domain that is up is no news"
+
+# It does not take all at once.
+fresh "notify ops@ops.test" "notify-after 0"
+primary down a.test
+for i in 1 2 3; do
+	add $i@a.test >"$T/out"
+done
+flush
+primary slow a.test
+flush
+is "$(mails)" 1 "the end is not told while mail waits"
+flush
+flush
+is "$(mails)" 2 "but when all is delivered"
+like "$(cat "$(mail)")" '^delivered: 3 messages' "of all runs together"
+rm -r "$SPOOL/mail/ops.test"
+primary down a.test
+add one@a.test >"$T/out"
+flush
+printf 'up %s 0 0 x\n' $(($(date +%s) - 3700)) >>"$SPOOL/state/a.test/told"
+primary later a.test
+flush
+is "$(mails)" 2 "or after an hour"
+like "$(cat "$(mail)")" '^waiting:   1 message' "with what still waits"
+
+# Not all were taken.
+fresh "notify ops@ops.test" "notify-after 0" "breaker off"
+primary down a.test
+for i in 1 2 3 4; do
+	add $i@a.test >"$T/out"
+done
+flush
+primary some a.test
+flush
+like "$(cat "$(mail)")" '^delivered: 3 messages' "those that were delivered"
+like "$(cat "$(mail)")" '^refused:   1 message.$' "and those that were not"
+unlike "$(cat "$(mail)")" 'has been delivered\.' "are told apart"
 
 # Nobody had heard of it, so nobody hears of its end.
 fresh "notify ops@ops.test"
