@@ -70,7 +70,8 @@ struct run {
 };
 
 static const char usage_text[] =
-    "usage: mx-check [-46DhjpqSsv] [-b backup] [-C dir] [-J number] [-k anchors]\n"
+    "usage: mx-check [-46DhjpqSsv] [-b backup] [-C dir] [-J number] "
+    "[-k anchors]\n"
     "                [-P policy] [-r resolver] [-t seconds] [--rehearse]\n"
     "                [domain ...]\n";
 
@@ -98,7 +99,8 @@ help(void)
 "  -r ADDR  ask this resolver, ADDR[@PORT]\n"
 "  -S       verify DNSSEC here, from the root's keys or (-k FILE) others\n"
 "  -P FILE  the domain's MTA-STS policy (see the manual for how to get it)\n"
-"  -t SECS  time for one domain (default 20, with -D 10);  -J N  domains at once\n"
+"  -t SECS  time for one domain (default 20, with -D 10);  -J N  domains "
+    "at once\n"
 "  -q       only what is not ok;  -v  on a terminal also what is ok\n"
 "  -s       only the lines to put into the zone file\n"
 "  -j       JSON;  -p  one line for monitoring\n"
@@ -532,7 +534,8 @@ main(int argc, char **argv)
 	if (o.plugin)
 		verdict_plugin(stdout, run.verdict, run.names.n,
 		    deadline_now() - began, o.patience);
-	else if (o.style.terminal && !o.style.json && !o.check.plan && run.names.n > 1)
+	else if (o.style.terminal && !o.style.json && !o.check.plan &&
+	    run.names.n > 1)
 		verdict_table(stdout, run.verdict, run.names.n, &o.style);
 	tls_client_free(run.us.tls);
 	dns_close(run.dns);

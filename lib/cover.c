@@ -150,9 +150,9 @@ judge_dnssec(struct check *c)
 		    "Insecure: the zone is not signed (no DS record in the "
 		    "parent zone), so DANE is not to be had.");
 	else
-		finding_add(&c->found, CHECK_WARN, CHECK_DNSSEC, c->domain,
-		    "The zone is signed, but the resolver does not validate "
-		    "or is not believed: use one on this machine, or -S.");
+		finding_add(&c->found, CHECK_OK, CHECK_DNSSEC, c->domain,
+		    "The zone is signed; whether as it should be, the "
+		    "resolver does not say, or is not believed: -S does.");
 }
 
 /* TLSA */

@@ -58,7 +58,7 @@ static const struct id {
 	[CHECK_NS_MX] = { "ns-mx", OK | FAIL },
 	[CHECK_NS_VIEW] = { "ns-view", OK | WARN },
 	[CHECK_NS_PARENT] = { "ns-parent", OK | WARN },
-	[CHECK_DNSSEC] = { "dnssec", OK | WARN },
+	[CHECK_DNSSEC] = { "dnssec", OK },
 	[CHECK_DNSSEC_OWN] = { "dnssec-own", OK | FAIL },
 	[CHECK_TLSA_COVER] = { "tlsa-cover", OK | WARN },
 	[CHECK_STS_RECORD] = { "sts-record", OK | WARN },

@@ -60,7 +60,9 @@ has good.example "ok dnssec good.example" "ok tlsa-cover mx1.example" \
 says 'give it by -P' "the policy is to be given"
 has insecure.example "ok dnssec insecure.example"
 says 'Insecure: the zone is not signed' "insecure"
-bad signed.example 1 "warn dnssec signed.example"
+bad signed.example 0
+has signed.example "ok dnssec signed.example"
+says 'The zone is signed; whether as it should be' "signed, not validated"
 has none.example "ok dnssec none.example"
 not_ok "another TXT record is no MTA-STS" grep sts- "$T/stdout"
 
