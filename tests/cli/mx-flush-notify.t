@@ -11,6 +11,7 @@ good
 down GREET=554 5.3.2 never
 refuse RCPT=550 5.1.1 no such user
 some RCPT=550 5.1.1 no;RCPT=ok
+us GREET=220 mx2.backup.test
 later RCPT=450 4.2.1 later
 slow RCPT=ok;RCPT=ok;RCPT=450 4.2.1 later;RCPT=450 4.2.1 later;RCPT=ok
 END
@@ -269,6 +270,20 @@ primary good a.test
 sed -i "s/^state .*/state down/" "$SPOOL/state/a.test/state"
 flush
 is "$(mails)" 2 "and its end"
+
+### A loop
+
+fresh "notify ops@ops.test"
+primary us a.test
+add one@a.test >"$T/out"
+flush
+is "$(mails)" 1 "a way that leads back to us is told of at once"
+like "$(cat "$(mail)")" '^Subject: a\.test: a loop' "as such"
+flush
+is "$(mails)" 1 "once"
+age 7200
+flush
+is "$(mails)" 2 "and that no mail leaves, when it has lasted"
 
 ### Addresses that do not help
 
