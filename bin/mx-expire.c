@@ -78,8 +78,9 @@ expire_message(struct run *r, const struct settings *s,
 	log_info("expired id=%s domain=%s report=%s", m->entry.id, m->domain,
 	    told == DSN_SENT ? "yes" : "no");
 	r->expired++;
-	return keep || told == DSN_WITHHELD ? message_move(r->spool, m, SPOOL_EXPIRED) :
-	    message_remove(r->spool, m);
+	if (keep || told == DSN_WITHHELD)
+		return message_move(r->spool, m, SPOOL_EXPIRED);
+	return message_remove(r->spool, m);
 }
 
 /* FULL is when it expires if it is no report. */

@@ -18,7 +18,7 @@
  * authority, place, cover and look.  mx-check(1) lists the checks.
  */
 
-#define CHECK_HOSTS_MAX		20	/* of one domain; fewer are tried */
+#define CHECK_HOSTS_MAX		20	/* of a domain; senders stop earlier */
 #define CHECK_ADDRS_MAX		16	/* of one host */
 #define CHECK_KEY		32	/* octets of a SHA-256 */
 #define CHECK_SERVERS_MAX	32	/* addresses of name servers */

@@ -137,7 +137,8 @@ is_link(const char *file)
 
 /* False with ERROR set; a file that is not there is said by *THERE. */
 static bool
-parse_file(struct settings_target *t, const char *file, bool *there, char *error)
+parse_file(struct settings_target *t, const char *file, bool *there,
+    char *error)
 {
 	char *text, *line, *next, *end;
 	size_t len, number = 0;

@@ -11,7 +11,7 @@
 /* The questions for one host. */
 struct ask {
 	bool aliased;
-	struct dns_query alias;		/* CNAME, where it leads out of DNSSEC */
+	struct dns_query alias;		/* CNAME that leads out of DNSSEC */
 	struct dns_query canonical;	/* TLSA there */
 	struct dns_query name;		/* TLSA at the name itself */
 };

@@ -155,7 +155,8 @@ compose(const struct task *t, size_t *len, const char **params)
 {
 	struct report r = {
 		.conf = t->conf, .envelope = &t->m->envelope, .id = t->base,
-		.now = t->now, .expires = t->expires, .remote = t->remote, .action = t->action,
+		.now = t->now, .expires = t->expires,
+		.remote = t->remote, .action = t->action,
 		.replies = t->replies, .original = t->original,
 		.original_len = t->original_len,
 		.complete = (int64_t)t->original_len == t->m->size

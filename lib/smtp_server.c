@@ -157,7 +157,8 @@ take_path(struct session *s, struct addr *a, const char *arg,
 	size_t n = strlen(keyword);
 
 	if (strncasecmp(arg, keyword, n) != 0) {
-		serve_answer(s, kind == ADDR_SENDER ? R_MAIL_SYNTAX : R_RCPT_SYNTAX);
+		serve_answer(s, kind == ADDR_SENDER ? R_MAIL_SYNTAX :
+		    R_RCPT_SYNTAX);
 		return NULL;
 	}
 	/* A blank there is wrong and common. */
@@ -300,7 +301,8 @@ cmd_rcpt(struct session *s, char *arg)
 	struct addr a;
 
 	if (s->tx.in != NULL || s->tx.spoiled != NULL) {
-		serve_answer(s, s->tx.spoiled != NULL ? R_SPOILED : R_IN_CHUNKS);
+		serve_answer(s, s->tx.spoiled != NULL ? R_SPOILED :
+		    R_IN_CHUNKS);
 		return;
 	}
 	if ((rest = take_path(s, &a, arg, ADDR_RECIPIENT)) == NULL)

@@ -79,7 +79,8 @@ offer(void *arg, const char *text)
 	plain(s->ehlo + used, sizeof(s->ehlo) - used, text);
 	for (i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
 		if (is_word(text, n, keywords[i].name))
-			s->offers |= (unsigned)keywords[i].bit & ~s->passed_over;
+			s->offers |= (unsigned)keywords[i].bit &
+			    ~s->passed_over;
 	/* A limit that is no number, or zero, is none (RFC 1870 4). */
 	if (is_word(text, n, "SIZE") && strchr(words, ' ') == NULL)
 		s->size_limit = number(words);

@@ -32,7 +32,7 @@ struct smtp_wire {
 	int fd;
 	bool over;		/* of no further use */
 	bool out_of_step;	/* whose replies are whose is not certain */
-	char *error;		/* SMTP_ERROR_MAX, the owner's: why it is over */
+	char *error;		/* SMTP_ERROR_MAX, the owner's: why it's over */
 	struct stream *stream;
 	struct tls *tls;	/* NULL: clear text */
 	/* private */

@@ -12,7 +12,7 @@
 
 struct verdict_style {
 	bool json;
-	bool terminal;		/* for eyes: aligned, folded, the good in brief */
+	bool terminal;		/* for eyes: aligned, folded, good ones brief */
 	bool colour;
 	bool quiet;		/* only what is not ok */
 	bool all;		/* on a terminal the good at length, too */
