@@ -171,20 +171,47 @@ has_type(const ldns_rr *nsec, ldns_rr_type type)
 	return bitmap != NULL && ldns_nsec_bitmap_covers_type(bitmap, type);
 }
 
+/* The owner that the NSEC3 of NAME would have, hashed as RR says, or NULL. */
+static ldns_rdf *
+hashed(const ldns_rr *rr, const ldns_rdf *name, const ldns_rdf *zone)
+{
+	ldns_rdf *hash = ldns_nsec3_hash_name_frm_nsec3(rr, name);
+
+	if (hash != NULL && ldns_dname_cat(hash, zone) != LDNS_STATUS_OK) {
+		ldns_rdf_deep_free(hash);
+		return NULL;
+	}
+	return hash;
+}
+
 /* Is this the NSEC or NSEC3 of NAME itself? */
 static bool
 denial_is_of(const ldns_rr *rr, const ldns_rdf *name, const ldns_rdf *zone)
 {
-	ldns_rdf *hashed;
+	ldns_rdf *hash;
 	bool is;
 
 	if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_NSEC)
 		return ldns_dname_compare(ldns_rr_owner(rr), name) == 0;
-	if ((hashed = ldns_nsec3_hash_name_frm_nsec3(rr, name)) == NULL)
+	if ((hash = hashed(rr, name, zone)) == NULL)
 		return false;
-	is = ldns_dname_cat(hashed, zone) == LDNS_STATUS_OK &&
-	    ldns_dname_compare(ldns_rr_owner(rr), hashed) == 0;
-	ldns_rdf_deep_free(hashed);
+	is = ldns_dname_compare(ldns_rr_owner(rr), hash) == 0;
+	ldns_rdf_deep_free(hash);
+	return is;
+}
+
+/* Is NAME in the span of an NSEC3 that may leave zones out (RFC 5155 6)? */
+static bool
+may_be_left_out(const ldns_rr *rr, const ldns_rdf *name, const ldns_rdf *zone)
+{
+	ldns_rdf *hash;
+	bool is;
+
+	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_NSEC3 ||
+	    !ldns_nsec3_optout(rr) || (hash = hashed(rr, name, zone)) == NULL)
+		return false;
+	is = ldns_nsec_covers_name(rr, hash);
+	ldns_rdf_deep_free(hash);
 	return is;
 }
 
@@ -203,13 +230,9 @@ is_unsigned_cut(const ldns_rr_list *denial, const ldns_rdf *name,
 			    !has_type(rr, LDNS_RR_TYPE_SOA) &&
 			    !has_type(rr, LDNS_RR_TYPE_DS);
 	}
-	/* An opt-out span may have such zones (RFC 5155 6). */
-	for (i = 0; i < ldns_rr_list_rr_count(denial); i++) {
-		rr = ldns_rr_list_rr(denial, i);
-		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_NSEC3 &&
-		    ldns_nsec3_optout(rr))
+	for (i = 0; i < ldns_rr_list_rr_count(denial); i++)
+		if (may_be_left_out(ldns_rr_list_rr(denial, i), name, zone))
 			return true;
-	}
 	return false;
 }
 
@@ -340,6 +363,37 @@ out:
 	return go_on;
 }
 
+/* Is it proven that there is no such record (RFC 4035 5.4, RFC 5155 8)? */
+static bool
+is_denied(const ldns_pkt *pkt, const struct zone *z, const ldns_rdf *owner,
+    ldns_rr_type type)
+{
+	ldns_rr_list *denial = denial_pick(pkt, z);
+	ldns_rr_list *sigs = set_pick(ldns_pkt_authority(pkt), NULL,
+	    LDNS_RR_TYPE_RRSIG);
+	ldns_rr *asked = ldns_rr_new();
+	ldns_pkt_rcode rcode = ldns_pkt_get_rcode(pkt);
+	bool denied = false;
+
+	if (denial == NULL || sigs == NULL || asked == NULL)
+		goto out;
+	ldns_rr_set_owner(asked, ldns_rdf_clone(owner));
+	ldns_rr_set_type(asked, type);
+	if (ldns_rr_get_type(ldns_rr_list_rr(denial, 0)) ==
+	    LDNS_RR_TYPE_NSEC)
+		denied = ldns_dnssec_verify_denial(asked, denial, sigs) ==
+		    LDNS_STATUS_OK;
+	else
+		denied = ldns_dnssec_verify_denial_nsec3(asked, denial, sigs,
+		    rcode, type, rcode == LDNS_RCODE_NOERROR) ==
+		    LDNS_STATUS_OK;
+out:
+	ldns_rr_free(asked);
+	ldns_rr_list_free(sigs);
+	ldns_rr_list_free(denial);
+	return denied;
+}
+
 /* The answer itself, signed by the zone that it is in. */
 static void
 answer_verify(const struct work *w, struct chain_link *l,
@@ -367,15 +421,10 @@ answer_verify(const struct work *w, struct chain_link *l,
 			    ldns_get_errorstr_by_id(status));
 			goto out;
 		}
-	} else {
-		ldns_rr_list *denial = denial_pick(pkt, z);
-
-		if (denial == NULL) {
-			bogus(l, "answer", l->name,
-			    "that there is none is not proven");
-			goto out;
-		}
-		ldns_rr_list_free(denial);
+	} else if (!is_denied(pkt, z, owner, (ldns_rr_type)l->type)) {
+		bogus(l, "answer", l->name,
+		    "that there is none is not proven");
+		goto out;
 	}
 	l->trust = CHAIN_SECURE;
 	l->why[0] = '\0';

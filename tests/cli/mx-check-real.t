@@ -42,6 +42,8 @@ hosts()
 	echo "@ MX 20 mx2.backup.test."
 	echo "mx1 A 8.8.4.4"
 	echo "mx1 AAAA 2a00::1"
+	echo "bare A 8.8.4.5"
+	echo "bare AAAA 2a00::5"
 }
 hosts | zone sound.test "$both"
 hosts | zone nsec3.test "$both" -n
@@ -157,8 +159,8 @@ bad stale.test 1 "warn ns-serial stale.test"
 own()
 {
 	check -k "$T/test.key" -q "$1"
-	is "$(awk -F'\t' '$3 == "dnssec-own" { print $1, $4 }' "$T/stdout")" \
-	    "$2" "-S: $1"
+	is "$(awk -F'\t' '$3 == "dnssec-own" { print $1, $3, $4 }' \
+	    "$T/stdout")" "$2" "-S: $1"
 }
 check -k "$T/test.key" sound.test
 is "$status" 0 "-S: exit 0"
@@ -169,13 +171,22 @@ like "$(grep dnssec-own "$T/stdout")" '^ok.*Secure' "-S: NSEC3"
 check -k "$T/test.key" plain.test
 like "$(grep dnssec-own "$T/stdout" | head -n 1)" '^ok.*Insecure.*plain.test' \
     "-S: insecure"
-own forged.test "fail forged.test"
+for name in bare none; do
+	for zone in sound nsec3; do
+		check -k "$T/test.key" "$name.$zone.test"
+		[ "$name" = none ] ||
+		    like "$(grep dnssec-own "$T/stdout" | head -n 1)" \
+		    '^ok.*Secure' "-S: $name.$zone.test: no MX"
+		not_ok "-S: $name.$zone.test: proven" \
+		    grep '^fail.*dnssec-own' "$T/stdout"
+	done
+done
+own forged.test "fail dnssec-own forged.test"
 says 'Bogus: answer of forged.test' "and why"
-own expired.test "fail expired.test"
+own expired.test "fail dnssec-own expired.test"
 says 'xpired' "and why"
-own wrongds.test "fail wrongds.test"
+own wrongds.test "fail dnssec-own wrongds.test"
 says 'none has the digest' "and why"
-wanted="fail dnssec-own forged.test"
 check -k "$T/sound.test.key" forged.test
 like "$(grep dnssec-own "$T/stdout" | head -n 1)" 'no anchor' \
     "-S: another anchor"
