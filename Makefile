@@ -6,7 +6,7 @@
 #	make check-tls		another: all that testssl.sh looks for
 #	make check-powercut	what power cuts leave of acknowledged mail (root)
 #	make demo		the main job on real mail (sh contrib/demo)
-#	make bench		accept and flush rates beside Postfix, and
+#	make bench		accept and drain rates beside others, and
 #				mx-check beside drill in a loop
 #	make fuzz		each parser for a minute under libFuzzer
 #	make lint		compilers' warnings as errors, manuals, style

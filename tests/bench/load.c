@@ -363,10 +363,15 @@ main(int argc, char *argv[])
 		err(1, "epoll_create1");
 	if ((s = calloc(sessions, sizeof(*s))) == NULL)
 		err(1, "calloc");
-	start = last = now();
+	start = now();
 	for (i = 0; i < sessions; i++)
 		begin(&r, &s[i]);
-	while (r.open > 0 && now() - start < limit) {
+	last = start;
+	/* OpenSMTPD sometimes forgets to hang up. */
+	while (r.open > 0 && now() - start < limit &&
+	    (r.done < r.want || now() - last < 5)) {
+		if (r.done < r.want)
+			last = now();
 		n = epoll_wait(r.ep, ev, 64, 500);
 		for (i = 0; i < n; i++)
 			turn(&r, ev[i].data.ptr, ev[i].events);

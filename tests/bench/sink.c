@@ -2,8 +2,8 @@
 /*
  * sink: an SMTP server on the loopback interface that takes everything and
  * keeps nothing.  Ends after so many messages or seconds, or on SIGTERM, and
- * prints messages, connections, and the seconds from the first connection to
- * the last message.
+ * prints messages, connections, the seconds from the first connection to the
+ * last message, and when the first message was there, in seconds since 1970.
  *
  * usage: sink [-c] [-a addr] [-n messages] [-p port] [-w seconds]
  *
@@ -44,6 +44,7 @@ struct run {
 	bool chunking;
 	long want, messages, connections;
 	double first, last;
+	double begun;		/* the first message, by the calendar */
 };
 
 static volatile sig_atomic_t stop;
@@ -63,6 +64,15 @@ now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+static double
+today(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
 static void
 say(struct client *c, const char *text)
 {
@@ -79,7 +89,8 @@ say(struct client *c, const char *text)
 static void
 taken(struct run *r, struct client *c)
 {
-	r->messages++;
+	if (r->messages++ == 0)
+		r->begun = today();
 	r->last = now();
 	say(c, "250 taken\r\n");
 }
@@ -287,7 +298,7 @@ main(int argc, char *argv[])
 	signal(SIGTERM, on_term);
 	open_listener(&r, addr, port);
 	serve(&r, limit);
-	printf("%ld %ld %.3f\n", r.messages, r.connections,
-	    r.messages > 0 ? r.last - r.first : 0.0);
+	printf("%ld %ld %.3f %.3f\n", r.messages, r.connections,
+	    r.messages > 0 ? r.last - r.first : 0.0, r.begun);
 	return 0;
 }
