@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "team.h"
+
+#define JOBS	3000
+
+struct board {
+	_Atomic int done[JOBS];
+	_Atomic int members;
+	int sum;		/* under the lock */
+};
+
+/* Takes jobs until there are none; the leader's return is the only one. */
+static void
+work(struct team *t, bool dies)
+{
+	struct board *b = team_memory(t);
+	int i, sum;
+	size_t job;
+
+	while (team_is_wanted(t) && team_next(t, &job)) {
+		atomic_fetch_add(&b->done[job], 1);
+		if (job % 2 == 1)
+			team_mark(t, job);
+		if (dies && team_is_member(t))
+			raise(SIGKILL);
+		if (job % 50 == 0)
+			usleep(100);
+	}
+	for (i = 0; i < 100; i++) {
+		team_lock(t);
+		sum = b->sum;
+		b->sum = sum + 1;
+		team_unlock(t);
+	}
+	team_meet(t);
+	if (team_is_member(t)) {
+		atomic_fetch_add(&b->members, 1);
+		_exit(0);
+	}
+}
+
+static void
+check_sharing(void)
+{
+	struct team *t = team_new(JOBS, 4, sizeof(struct board));
+	struct board *b = team_memory(t);
+	size_t i, once = 0, marked = 0;
+
+	for (i = 0; i < 5 && !team_is_member(t); i++)
+		(void)team_grow(t);
+	if (!team_is_member(t))
+		is_int(team_others(t), 3, "no more than there may be");
+	work(t, false);
+	team_dismiss(t);
+	for (i = 0; i < JOBS; i++) {
+		once += b->done[i] == 1;
+		marked += team_is_marked(t, i) == (i % 2 == 1);
+	}
+	is_int(once, JOBS, "each job was done once");
+	is_int(marked, JOBS, "and has its mark");
+	is_int(b->members, 3, "all members came to the end");
+	is_int(b->sum, 400, "one at a time had the lock");
+	is_int(team_taken(t), JOBS, "all are taken");
+	is_int(team_others(t), 0, "nobody is left");
+	team_free(t);
+}
+
+static void
+check_death(void)
+{
+	struct team *t = team_new(JOBS, 2, sizeof(struct board));
+
+	(void)team_grow(t);
+	work(t, true);
+	ok(true, "a member that dies holds nobody up");
+	is_int(team_others(t), 0, "it is gone");
+	team_free(t);
+}
+
+static void
+check_shrinking(void)
+{
+	struct team *t = team_new(10, 3, 8);
+	size_t i;
+
+	while (team_others(t) < 2)
+		if (team_grow(t)) {
+			while (team_is_wanted(t))
+				usleep(1000);
+			_exit(0);
+		}
+	ok(!team_is_short(t), "it takes a while before another is needed");
+	team_shrink(t);
+	for (i = 0; i < 3000 && team_others(t) == 2; i++)
+		usleep(1000);
+	is_int(team_others(t), 1, "one fewer");
+	ok(team_is_wanted(t), "the leader never goes");
+	team_dismiss(t);
+	is_int(team_others(t), 0, "none");
+	ok(team_next(t, &i) && i == 0, "there is still work");
+	team_stop(t);
+	ok(!team_next(t, &i), "which is stopped");
+	team_free(t);
+}
+
+int
+main(void)
+{
+	check_sharing();
+	check_death();
+	check_shrinking();
+	return done_testing();
+}
