@@ -3,6 +3,8 @@
 #include <sys/types.h>
 #include <sys/resource.h>
 
+#include <stdbool.h>	/* before libldns makes one of its own */
+
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,8 +14,9 @@
 #define DIRECT_MAX	3000
 
 /*
- * Only the MX set may take all the time there is; a name server that does
- * not answer some other question must not keep the rest from being asked.
+ * A question that is not answered must not keep the next round from being
+ * asked: only the MX set of a single domain, without which there is none, may
+ * take all the time there is.
  */
 static int64_t
 share(int64_t deadline, int parts, int of)
@@ -27,9 +28,12 @@ share(int64_t deadline, int parts, int of)
 }
 
 static void
-round_one(struct check *c, const struct check_options *o)
+round_one(struct check *c, const struct check_options *o, bool alone)
 {
-	asked_must(c->asked, c->domain, DNS_MX);
+	if (alone)
+		asked_must(c->asked, c->domain, DNS_MX);
+	else
+		asked_want(c->asked, c->domain, DNS_MX);
 	authority_want_zone(c);
 	legal_want_domain(c);
 	cover_want_domain(c, o);
@@ -76,7 +80,7 @@ examine(struct check *c, size_t n, struct asked *asked, struct dns *d,
 
 	for (i = 0; i < n; i++)
 		if (c[i].named)
-			round_one(&c[i], o);
+			round_one(&c[i], o, n == 1);
 	asked_run(asked, d, share(deadline, 1, 2), deadline);
 	for (i = 0; i < n; i++)
 		if (c[i].named)

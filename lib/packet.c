@@ -4,6 +4,8 @@
 
 #include <netinet/in.h>
 
+#include <stdbool.h>	/* before libldns makes one of its own */
+
 #include <ctype.h>
 #include <ldns/ldns.h>
 #include <stdio.h>

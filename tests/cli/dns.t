@@ -49,7 +49,7 @@ for name in $liars; do
 done
 is "$(sed -n 's/^drip.evil \([a-z]*\).*/\1/p' "$T/got")" tempfail \
     "drip: TCP has no more time than UDP"
-[ "$took" -ge 900 ] && [ "$took" -lt 2000 ] && pass "one deadline for all" ||
+[ "$took" -ge 450 ] && [ "$took" -lt 2000 ] && pass "one deadline for all" ||
     fail "one deadline for all" "$took ms"
 is "$status" 3 "what is not known is exit 3"
 like "$(grep -c '^udp silent.evil MX' "$T/log")" '^[23]$' \

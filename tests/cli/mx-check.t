@@ -206,6 +206,9 @@ took=$((($(date +%s%N) - began) / 1000000))
 is "$(cut -f 2 <"$T/stdout" | grep -v ' IN ' | uniq | head -n 2)" \
     "silent.example
 two.example" "a slow domain comes in its turn"
+is "$(awk -F'\t' '$1 == "fail" && $2 == "two.example"' "$T/stdout")" "" \
+    "those beside it are looked at"
+says '^try	two.example	20	mx2.backup.test	2a02::2 8.8.8.8$' "in full"
 [ "$took" -lt 3900 ] && pass "and takes no more than its time" ||
     fail "and takes no more than its time" "$took ms"
 
