@@ -216,8 +216,10 @@ asked_want_zone(struct asked *a, const char *name)
 {
 	int n;
 
-	for (n = 0; name != NULL && n < PARENTS_MAX; name = asked_parent(name), n++)
+	for (n = 0; name != NULL && n < PARENTS_MAX; n++) {
 		asked_want(a, name, DNS_NS);
+		name = asked_parent(name);
+	}
 }
 
 const char *

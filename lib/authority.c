@@ -21,14 +21,16 @@ authority_want_zone(struct check *c)
 	const char *name = c->domain;
 
 	asked_want_zone(c->asked, name);
-	for (; name != NULL && strchr(name, '.') != NULL; name = asked_parent(name))
+	for (; name != NULL && strchr(name, '.') != NULL;
+	    name = asked_parent(name))
 		asked_want(c->asked, name, DNS_DS);
 }
 
 static const char *
 parent_zone(const struct check *c)
 {
-	return c->zone == NULL ? NULL : asked_zone(c->asked, asked_parent(c->zone));
+	return c->zone == NULL ? NULL :
+	    asked_zone(c->asked, asked_parent(c->zone));
 }
 
 static void
@@ -230,8 +232,13 @@ judge_server(struct check *c, const struct check_server *s, struct tally *t,
 		return;
 	}
 	t->answer++;
-	if (!is_answer(soa) || soa->outcome != DNS_DATA || !is_answer(mx)) {
-		judge_lame(c, s, !is_answer(soa) ? soa : mx);
+	/* What was lost on the way says nothing. */
+	if (soa->heard && soa->outcome != DNS_DATA) {
+		judge_lame(c, s, soa);
+		return;
+	}
+	if (mx->heard && !is_answer(mx)) {
+		judge_lame(c, s, mx);
 		return;
 	}
 	if (tcp->heard)

@@ -18,7 +18,8 @@ test_open(void)
 	dns_trust_ad(d);
 	ok(d->resolv.trust_ad, "but on the operator's word");
 	dns_close(d);
-	ok(dns_open(ss, RESOLV_SERVERS_MAX + 1, NULL) == NULL && errno == EINVAL,
+	ok(dns_open(ss, RESOLV_SERVERS_MAX + 1, NULL) == NULL &&
+	    errno == EINVAL,
 	    "too many servers");
 	d = dns_open(NULL, 0, "/nonexistent/resolv.conf");
 	ok(d != NULL && d->resolv.trust_ad, "AD of this host is believed");
