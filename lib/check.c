@@ -103,6 +103,16 @@ check_stray_name(char *out, const struct check *c, const char *name)
 		out[0] = '\0';
 }
 
+bool
+check_is_in_zone(const struct check *c, const char *name)
+{
+	const char *zone = c->zone != NULL ? c->zone : c->domain;
+	size_t len = strlen(name), zlen = strlen(zone);
+
+	return len >= zlen && strcmp(name + len - zlen, zone) == 0 &&
+	    (len == zlen || name[len - zlen - 1] == '.');
+}
+
 const struct dns_record *
 check_mx_missing(const struct dns_query *a, const struct dns_query *b)
 {

@@ -94,6 +94,9 @@ bool check_is_backup(const struct check *c, const struct check_options *o,
 bool check_is_primary(const struct check *c, const struct check_options *o,
     size_t host);
 
+/* Does the name end in that of the domain's zone, or is it that? */
+bool check_is_in_zone(const struct check *c, const char *name);
+
 /* The first MX record of A that B has not, or NULL. */
 const struct dns_record *check_mx_missing(const struct dns_query *a,
     const struct dns_query *b);

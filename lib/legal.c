@@ -55,6 +55,16 @@ is_listed_before(struct check *c, size_t host)
 	return false;
 }
 
+static void
+add_literal(struct check *c, const struct check_host *h, const char *addr)
+{
+	finding_add(&c->found, CHECK_FAIL, CHECK_MX_LITERAL, h->name,
+	    "An address stands where a host name must: add \"mail.%s. %s "
+	    "%s\", and write \"MX %d mail.%s.\".", c->domain,
+	    strchr(addr, ':') != NULL ? "AAAA" : "A", addr, h->preference,
+	    c->domain);
+}
+
 /* True if the name can have addresses. */
 static bool
 name_is_sound(struct check *c, size_t host)
@@ -65,11 +75,8 @@ name_is_sound(struct check *c, size_t host)
 
 	if (is_listed_before(c, host))
 		return false;
-	if (is_literal(name)) {
-		finding_add(&c->found, CHECK_FAIL, CHECK_MX_LITERAL, name,
-		    "An address stands where a host name must: add "
-		    "\"mail.%s. A %s\", and write \"MX %d mail.%s.\".",
-		    c->domain, name, h->preference, c->domain);
+	if (is_literal(name) && legal_literal(c, h, lower)) {
+		add_literal(c, h, lower);
 		return false;
 	}
 	if (addr_domain(lower, name))
@@ -156,30 +163,57 @@ has_addrs(const struct check *c, const char *name)
 	    asked_data(c->asked, name, DNS_AAAA) != NULL;
 }
 
+static bool
+is_nowhere(const struct check_host *h)
+{
+	return h->naddr == 0 && (h->outcome == DNS_NODATA ||
+	    h->outcome == DNS_NXDOMAIN);
+}
+
+bool
+legal_literal(const struct check *c, const struct check_host *h, char *out)
+{
+	if (h->preference < 0)
+		return false;
+	if (is_literal(h->name))
+		(void)strlcpy(out, h->name, ADDR_DOMAIN_MAX + 1);
+	else if (!is_nowhere(h) || !name_before_zone(c, h->name, out) ||
+	    !is_literal(out))
+		return false;
+	if (out[0] == '[') {
+		memmove(out, out + 1, strlen(out));
+		out[strcspn(out, "]")] = '\0';
+	}
+	return true;
+}
+
+bool
+legal_meant(const struct check *c, const struct check_host *h, char *out)
+{
+	return is_nowhere(h) && name_before_zone(c, h->name, out) &&
+	    !is_literal(out) && (check_is_in_zone(c, out) || has_addrs(c, out));
+}
+
 /*
- * "mx.example.org" in the zone example.org, or what has an address.  True if
- * that is why the host has none.
+ * "mx.example.org" in the zone example.org, or what has an address, or is
+ * one.  True if that is why the host has none.
  */
 static bool
 judge_dot(struct check *c, const struct check_host *h)
 {
 	char name[ADDR_DOMAIN_MAX + 1];
-	const char *zone = c->zone != NULL ? c->zone : c->domain;
-	size_t len, zlen = strlen(zone);
-	bool doubled;
 
-	if (!name_before_zone(c, h->name, name))
-		return false;
-	len = strlen(name);
-	doubled = len >= zlen && strcmp(name + len - zlen, zone) == 0 &&
-	    (len == zlen || name[len - zlen - 1] == '.');
-	if (h->naddr == 0 && (doubled || has_addrs(c, name))) {
+	if (legal_literal(c, h, name)) {
+		add_literal(c, h, name);
+		return true;
+	}
+	if (legal_meant(c, h, name)) {
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_DOT, h->name,
 		    "There is no such host; the final dot was forgotten in "
 		    "the zone file: write \"%s.\", with the dot.", name);
 		return true;
 	}
-	if (doubled)
+	if (name_before_zone(c, h->name, name) && check_is_in_zone(c, name))
 		finding_add(&c->found, CHECK_WARN, CHECK_MX_DOT, h->name,
 		    "The name has the zone's name twice: if a final dot was "
 		    "forgotten in the zone file, write \"%s.\".", name);

@@ -20,4 +20,14 @@ void legal_want_hosts(struct check *c, const struct check_options *o);
 
 void legal_judge(struct check *c, const struct check_options *o);
 
+/*
+ * What the record of the host was to say, into OUT (ADDR_DOMAIN_MAX + 1), by
+ * the answers that there are: an address, that no name can stand for (RFC
+ * 5321 5.1), or the name that a final dot was forgotten after.  False if it
+ * is neither.
+ */
+bool legal_literal(const struct check *c, const struct check_host *h,
+    char *out);
+bool legal_meant(const struct check *c, const struct check_host *h, char *out);
+
 #endif

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "ipaddr.h"
+#include "legal.h"
 #include "plan.h"
 #include "sts.h"
 
@@ -18,7 +19,7 @@
 #define STEP		10
 
 struct line {			/* of the MX set as it should be */
-	const char *name;
+	char name[ADDR_DOMAIN_MAX + 1];
 	int preference;
 	bool ours;
 };
@@ -26,7 +27,8 @@ struct line {			/* of the MX set as it should be */
 struct plan {
 	struct line line[CHECK_HOSTS_MAX + 2];
 	size_t n;
-	const char *backup;
+	char backup[ADDR_DOMAIN_MAX + 1];
+	int best, worst, own;	/* preferences; own: -1 if not listed */
 	bool changed, renumbered;
 };
 
@@ -62,7 +64,7 @@ line_add(struct plan *p, const char *name, int preference, bool ours)
 {
 	struct line *l = &p->line[p->n++];
 
-	l->name = name;
+	(void)strlcpy(l->name, name, sizeof(l->name));
 	l->preference = preference;
 	l->ours = ours;
 }
@@ -92,46 +94,95 @@ renumber(struct plan *p)
 	p->renumbered = p->changed = true;
 }
 
+/* The name that the record should have; false if it should not be there. */
+static bool
+proper_name(char *out, const struct check *c, const struct check_host *h)
+{
+	char addr[ADDR_DOMAIN_MAX + 1];
+	int n;
+
+	if (legal_literal(c, h, addr)) {
+		n = snprintf(out, ADDR_DOMAIN_MAX + 1, "mail.%s", c->domain);
+		return n >= 0 && n <= ADDR_DOMAIN_MAX;
+	}
+	if (h->preference >= 0 && !h->sound)
+		return false;		/* twice, or no name of a host */
+	if (!legal_meant(c, h, out))
+		(void)strlcpy(out, h->ours ? h->name : true_name(c, h),
+		    ADDR_DOMAIN_MAX + 1);
+	return true;
+}
+
+static bool
+has_line(const struct plan *p, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (strcmp(p->line[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+plan_host(struct plan *p, const struct check *c, const struct check_host *h,
+    const struct conf *us)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+	int preference = h->preference >= 0 ? h->preference : STEP;
+
+	if (!proper_name(name, c, h)) {
+		p->changed = true;
+		return;
+	}
+	if (h->preference < 0 || strcmp(name, h->name) != 0)
+		p->changed = true;
+	if (h->ours || conf_is_self(us, name)) {
+		(void)strlcpy(p->backup, name, sizeof(p->backup));
+		if (p->own == -1 || h->preference < p->own)
+			p->own = h->preference;
+	} else if (!has_line(p, name)) {
+		line_add(p, name, preference, false);
+		if (preference < p->best)
+			p->best = preference;
+		if (preference > p->worst)
+			p->worst = preference;
+	}
+}
+
+static bool
+has_null(const struct dns_query *mx)
+{
+	size_t i;
+
+	for (i = 0; i < mx->nrr; i++)
+		if (mx->rr[i].host[0] == '\0')
+			return true;
+	return false;
+}
+
 static void
 plan_make(struct plan *p, const struct check *c, const struct check_options *o)
 {
-	const struct check_host *h;
-	int best = INT32_MAX, worst = 0, own = -1;
 	size_t i;
 
 	memset(p, 0, sizeof(*p));
-	p->backup = o->us->hostname;
-	for (i = 0; i < c->nhost; i++) {
-		h = &c->host[i];
-		if (h->ours) {
-			p->backup = h->name;
-			if (own == -1 || h->preference < own)
-				own = h->preference;
-			continue;
-		}
-		if (h->preference >= 0 && !h->sound) {
-			p->changed = true;
-			continue;	/* twice, or no name of a host */
-		}
-		line_add(p, true_name(c, h), h->preference >= 0 ?
-		    h->preference : STEP, false);
-		if (h->preference < 0 || strcmp(true_name(c, h), h->name) != 0)
-			p->changed = true;
-		if (p->line[p->n - 1].preference < best)
-			best = p->line[p->n - 1].preference;
-		if (p->line[p->n - 1].preference > worst)
-			worst = p->line[p->n - 1].preference;
-	}
-	if (own <= best && p->n > 0) {
-		own = worst + STEP;
+	p->best = INT32_MAX;
+	p->own = -1;
+	p->changed = has_null(c->mx);
+	(void)strlcpy(p->backup, o->us->hostname, sizeof(p->backup));
+	for (i = 0; i < c->nhost; i++)
+		plan_host(p, c, &c->host[i], o->us);
+	if (p->own <= p->best && p->n > 0) {
+		p->own = p->worst + STEP;
 		p->changed = true;
-	} else if (own == -1 || p->n == 0) {
-		own = own > STEP ? own : 2 * STEP;
+	} else if (p->own == -1 || p->n == 0) {
+		p->own = p->own > STEP ? p->own : 2 * STEP;
 		p->changed = true;
 	}
-	line_add(p, p->backup, own, true);
+	line_add(p, p->backup, p->own, true);
 	qsort(p->line, p->n, sizeof(p->line[0]), line_compare);
-	if (own > UINT16_MAX)
+	if (p->own > UINT16_MAX)
 		renumber(p);
 }
 
@@ -173,13 +224,27 @@ ttl_of(const struct check *c)
 	return ttl;
 }
 
+/* Addresses that stood in the set for the name that is there now. */
+static void
+literals_write(FILE *f, const struct check *c)
+{
+	char addr[ADDR_DOMAIN_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++)
+		if (legal_literal(c, &c->host[i], addr))
+			fprintf(f, "mail.%s.\t%d\tIN\t%s\t%s\n", c->domain,
+			    TTL_CHANGE, strchr(addr, ':') != NULL ? "AAAA" :
+			    "A", addr);
+}
+
 static void
 mx_write(FILE *f, const struct check *c, const struct plan *p)
 {
 	uint32_t ttl = ttl_of(c);
 
 	if (!p->changed) {
-		fprintf(f, "; the MX set is in order\n");
+		fprintf(f, "; the MX set needs no change\n");
 		return;
 	}
 	if (ttl > TTL_LONG) {
@@ -196,10 +261,19 @@ mx_write(FILE *f, const struct check *c, const struct plan *p)
 		fprintf(f, "; the primary is missing: add a line for it, with "
 		    "a number below %d\n", p->line[0].preference);
 	set_write(f, p, c->domain, TTL_CHANGE);
+	literals_write(f, c);
 	fprintf(f, "; when mail arrives as it should: TTL %d\n", TTL_STEADY);
 }
 
 /* The backup's own records */
+
+/* Where they belong: not always into the zone of the domain. */
+static const char *
+belongs(const struct check *c, const char *name)
+{
+	return check_is_in_zone(c, name) ? "in the zone of" :
+	    "not in this zone but in that of";
+}
 
 static void
 addr_line(FILE *f, const char *name, const struct sockaddr_storage *ss)
@@ -220,7 +294,8 @@ addrs_write(FILE *f, const struct check *c, const struct plan *p,
 	if (asked_data(c->asked, p->backup, DNS_A) != NULL ||
 	    asked_data(c->asked, p->backup, DNS_AAAA) != NULL)
 		return;
-	fprintf(f, "; in the zone of %s: its addresses\n", p->backup);
+	fprintf(f, "; %s %s: its addresses\n", belongs(c, p->backup),
+	    p->backup);
 	for (i = 0; i < (size_t)us->nself_addr; i++)
 		if (ipaddr_special(&us->self_addr[i]) == NULL) {
 			addr_line(f, p->backup, &us->self_addr[i]);
@@ -280,8 +355,8 @@ tlsa_write(FILE *f, const struct check *c, const struct plan *p,
 	}
 	if (has_tlsa(q, key))
 		return;
-	fprintf(f, "; in the zone of %s: the digest of its key%s\n",
-	    p->backup, q != NULL && q->nrr > 0 ?
+	fprintf(f, "; %s %s: the digest of its key%s\n",
+	    belongs(c, p->backup), p->backup, q != NULL && q->nrr > 0 ?
 	    ", beside the record there is until its TTL has passed twice" :
 	    "");
 	fprintf(f, "%s.\t%d\tIN\tTLSA\t3 1 1 ", name, TTL_STEADY);
@@ -326,8 +401,8 @@ plan_write(FILE *f, const struct check *c, const struct check_options *o)
 	plan_make(&p, c, o);
 	fprintf(f, "; %s, with %s as its backup\n", c->domain, p.backup);
 	mx_write(f, c, &p);
+	sts_write(f, c, &p, o);
 	addrs_write(f, c, &p, o->us);
 	tlsa_write(f, c, &p, o);
-	sts_write(f, c, &p, o);
 	return true;
 }

@@ -30,6 +30,29 @@ alias.example MX 10 www.example
 implicit.example A 8.8.4.4
 implicit.example AAAA 2a00::1
 null.example MX 0 .
+nullplus.example MX 0 .
+nullplus.example MX 10 mx1.example
+nullplus.example MX 20 mx2.backup.test
+dotless.example NS ns1.example
+dotless.example NS ns2.example
+dotless.example SOA 1
+dotless.example MX 10 mx1.example
+dotless.example MX 20 mx2.backup.test.dotless.example
+dotted.example NS ns1.example
+dotted.example NS ns2.example
+dotted.example SOA 1
+dotted.example MX 10 mx1.example.dotted.example
+dotted.example MX 20 mx2.backup.test
+numbers.example MX 10 8.8.4.4
+numbers.example MX 20 mx2.backup.test
+relative.example NS ns1.example
+relative.example NS ns2.example
+relative.example SOA 1
+relative.example MX 10 8.8.4.4.relative.example
+relative.example MX 20 mx2.backup.test
+twice.example MX 10 mx1.example
+twice.example MX 20 mx2.backup.test
+twice.example MX 30 mx2.backup.test
 slow.example 86400 MX 10 mx1.example
 END
 
@@ -44,7 +67,7 @@ plan absent.example "absent.example. 300 IN MX 10 mx1.example.
 absent.example. 300 IN MX 20 mx2.backup.test." "absent: added"
 is "$status" 0 "exit 0"
 plan good.example "" "good: nothing"
-says '; the MX set is in order' "and says so"
+says '; the MX set needs no change' "and says so"
 plan best.example "best.example. 300 IN MX 20 mx1.example.
 best.example. 300 IN MX 30 mx2.backup.test." "best: behind the primary"
 plan equal.example "equal.example. 300 IN MX 10 mx1.example.
@@ -66,6 +89,20 @@ plan implicit.example \
 implicit.example. 300 IN MX 20 mx2.backup.test." "implicit: the domain itself"
 plan null.example "null.example. 300 IN MX 20 mx2.backup.test." \
     "null: not that"
+plan nullplus.example "nullplus.example. 300 IN MX 10 mx1.example.
+nullplus.example. 300 IN MX 20 mx2.backup.test." "nor that beside others"
+plan dotless.example "dotless.example. 300 IN MX 10 mx1.example.
+dotless.example. 300 IN MX 20 mx2.backup.test." "the backup without a dot"
+plan dotted.example "dotted.example. 300 IN MX 10 mx1.example.
+dotted.example. 300 IN MX 20 mx2.backup.test." "the primary without a dot"
+plan numbers.example "numbers.example. 300 IN MX 10 mail.numbers.example.
+numbers.example. 300 IN MX 20 mx2.backup.test.
+mail.numbers.example. 300 IN A 8.8.4.4" "an address: a name for it"
+plan relative.example "relative.example. 300 IN MX 10 mail.relative.example.
+relative.example. 300 IN MX 20 mx2.backup.test.
+mail.relative.example. 300 IN A 8.8.4.4" "an address without a dot"
+plan twice.example "twice.example. 300 IN MX 10 mx1.example.
+twice.example. 300 IN MX 20 mx2.backup.test." "twice: once"
 plan slow.example "slow.example. 300 IN MX 10 mx1.example.
 slow.example. 300 IN MX 10 mx1.example.
 slow.example. 300 IN MX 20 mx2.backup.test." "slow: the TTL first"

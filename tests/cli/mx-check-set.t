@@ -22,6 +22,11 @@ abroad.example MX 10 mx2.backup.test.abroad.example
 abroad.example NS ns1.example
 abroad.example NS ns2.example
 abroad.example SOA 1
+number.example MX 10 8.8.4.4
+relative.example NS ns1.example
+relative.example NS ns2.example
+relative.example SOA 1
+relative.example MX 10 8.8.4.4.relative.example
 odd.example MX 10 a\x20b.example
 onlysix.example MX 10 six.example
 six.example AAAA 2a00::6
@@ -64,6 +69,10 @@ says 'write "mx2.backup.test."' "the name of another zone"
 check -q -b mx2.backup.test abroad.example
 says 'backup is in the MX set as mx2.backup.test.abroad.example' \
     "and the backup is told so"
+
+bad number.example 2 "fail mx-literal 8.8.4.4"
+bad relative.example 2 "fail mx-literal 8.8.4.4.relative.example"
+says 'add "mail.relative.example. A 8.8.4.4"' "an address, and no final dot"
 
 bad odd.example 2 'fail mx-name a\032b.example'
 bad onlysix.example 1 "warn mx-family six.example"
