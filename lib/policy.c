@@ -366,11 +366,36 @@ policy_size(const struct policy *p)
 	return *size == '\0' || *size == ';' ? n : 0;
 }
 
+/*
+ * RFC 8689: only where mx-flush has to know the server, and the server is
+ * known to go on with it.
+ */
+static enum policy_verdict
+check_requiretls(struct policy *p)
+{
+	if (p->settings.tls == CONF_TLS_MAY) {
+		note(p, "tls", "the primary need not show who it is");
+		return POLICY_NO_TLS;
+	}
+	if (p->state.ehlo[0] == '\0')
+		return POLICY_TLS_UNKNOWN;
+	if (offered(p, "REQUIRETLS") == NULL) {
+		note(p, "primary", "it does not offer REQUIRETLS");
+		return POLICY_NO_TLS;
+	}
+	return POLICY_ACCEPT;
+}
+
 static enum policy_verdict
 check_capabilities(struct policy *p)
 {
+	enum policy_verdict verdict = POLICY_ACCEPT;
 	int64_t most = policy_size(p);
 
+	if (p->mail->requiretls)
+		verdict = check_requiretls(p);
+	if (verdict != POLICY_ACCEPT)
+		return verdict;
 	if (p->state.ehlo[0] == '\0') {
 		note(p, "primary", "what it offers is not known");
 		return POLICY_ACCEPT;

@@ -30,6 +30,8 @@ enum policy_verdict {
 	POLICY_UNKNOWN_DEFER,	/* "unknown defer" */
 	POLICY_UNKNOWN_REJECT,	/* "unknown reject" */
 	POLICY_NO_UTF8,		/* the primary does not take SMTPUTF8 */
+	POLICY_NO_TLS,		/* REQUIRETLS cannot be kept on the way out */
+	POLICY_TLS_UNKNOWN,	/* nobody knows yet whether it can */
 	POLICY_TOO_BIG,		/* for the primary, by its SIZE */
 	POLICY_QUOTA,		/* as much as may wait for the domain waits */
 	POLICY_PRIMARY_UP	/* "when-up defer" */
@@ -41,6 +43,7 @@ struct policy_mail {
 	const char *sender;	/* "" for the null path */
 	int64_t size;		/* octets as MAIL announced them; 0 unknown */
 	bool utf8;		/* SMTPUTF8 was asked for */
+	bool requiretls;	/* REQUIRETLS was (RFC 8689) */
 };
 
 struct policy;

@@ -71,6 +71,10 @@ serve_verdict_answer(enum policy_verdict verdict)
 		return R_UNVERIFIED;
 	case POLICY_NO_UTF8:
 		return R_UTF8_PRIMARY;
+	case POLICY_NO_TLS:
+		return R_REQUIRETLS;
+	case POLICY_TLS_UNKNOWN:
+		return R_REQUIRETLS_LATER;
 	case POLICY_TOO_BIG:
 		return R_TOO_BIG;
 	case POLICY_QUOTA:

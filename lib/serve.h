@@ -45,6 +45,8 @@
 #define R_TROUBLE	"451 4.3.0 storage trouble here, try later"
 #define R_UNKNOWN_DEFER	"450 4.1.1 this address cannot be verified now, " \
 			"try later"
+#define R_REQUIRETLS_LATER "450 4.7.30 it is not known yet whether the " \
+			"domain's own server keeps REQUIRETLS, try later"
 #define R_FULL		"452 4.3.1 storage is full here, try later"
 #define R_QUOTA		"452 4.2.2 too much waits for this domain, try later"
 #define R_TOO_MANY	"452 4.5.3 too many recipients, send the rest apart"
@@ -85,6 +87,8 @@
 #define R_UNOFFERED	"555 5.5.4 parameter not offered"
 #define R_UTF8		"553 5.6.7 say SMTPUTF8 with such an address"
 #define R_UTF8_PRIMARY	"550 5.6.7 the domain's own server takes no SMTPUTF8"
+#define R_REQUIRETLS	"550 5.7.30 REQUIRETLS cannot be kept on the way to " \
+			"the domain's own server"
 #define R_NOBODY	"550 5.1.1 no such recipient"
 #define R_UNVERIFIED	"550 5.1.1 a recipient its own server does not know"
 #define R_RELAY		"550 5.7.1 not a domain that is kept here"

@@ -82,6 +82,13 @@ tx_add(struct transaction *tx, const struct addr *a, const char *domain,
 }
 /*** Commands; each gets its argument, blanks around it removed ***/
 
+/* RFC 8689 2: within TLS; and only if that is to be kept on the way out. */
+static bool
+offers_requiretls(const struct session *s)
+{
+	return s->tls != NULL && s->conf->defaults.tls != CONF_TLS_MAY;
+}
+
 static void
 offer(struct session *s)
 {
@@ -89,6 +96,8 @@ offer(struct session *s)
 	    "250-SIZE %" PRId64 "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
 	    "250-CHUNKING\r\n250-DSN\r\n",
 	    s->conf->hostname, s->conf->max_size);
+	if (offers_requiretls(s))
+		(void)stream_printf(s->io, "250-REQUIRETLS\r\n");
 	if (start_offers_tls(s))
 		(void)stream_printf(s->io, "250-STARTTLS\r\n");
 	if (start_may_etrn(s, NULL))
@@ -213,7 +222,8 @@ cmd_mail(struct session *s, char *arg)
 		return;
 	transaction_clear(tx);
 	problem = param_problem(param_mail_parse(&tx->mail, rest,
-	    s->extended ? OFFERED : 0));
+	    !s->extended ? 0 : OFFERED |
+	    (offers_requiretls(s) ? PARAM_REQUIRETLS : 0)));
 	if (problem == NULL && sender.utf8 && !tx->mail.smtputf8)
 		problem = R_UTF8;
 	if (problem == NULL)
@@ -237,7 +247,8 @@ ask_policy(struct session *s, struct addr *a)
 		.client = s->peer.addr,
 		.sender = tx->sender.text,
 		.size = tx->mail.size > 0 ? tx->mail.size : 0,
-		.utf8 = tx->mail.smtputf8
+		.utf8 = tx->mail.smtputf8,
+		.requiretls = tx->mail.requiretls
 	};
 	enum policy_verdict verdict;
 
