@@ -76,6 +76,9 @@ pin-none | kept | self | none | tls pin sha256:$pin | STARTTLS is not offered
 pin-late | kept | self | late | tls pin sha256:$pin | TLS: .*alert|EHLO
 pin-once | tls | self | once | tls pin sha256:$pin |
 pin-once12 | tls | self | once tls12 | tls pin sha256:$pin |
+require-good | tls | self | requiretls | tls pin sha256:$pin |
+require-none | kept | self | | tls pin sha256:$pin | asked for REQUIRETLS
+require-may | kept | self | requiretls | tls may | asked for REQUIRETLS
 END
 each()
 {
@@ -118,6 +121,12 @@ prepare()
 	    "route $host:$(cat "$T/primary/$name.port")"
 	add "$name"
 	case $name in *-once*) add "$name" ;; esac
+	case $name in require-*)
+		rm "$SPOOL/mail/$name.test/new/"*
+		python3 "$TOP/tests/report/craft.py" "$SPOOL" "$name.test" 60 \
+		    '<ann@sender.test> REQUIRETLS' "p <a@$name.test>" \
+		    <"$T/m" >"$T/out" ;;
+	esac
 }
 each prepare
 "$BIN/mx-flush" -v -C "$CONF" 2>"$T/log"
@@ -154,6 +163,10 @@ check()
 }
 each check
 
+is "$(grep -c requiretls "$T/primary/require-good.log")" 1 \
+    "REQUIRETLS goes on to a server that is known"
+is "$(cat "$T"/primary/require-none.log "$T"/primary/require-may.log |
+    grep -c requiretls)" 0 "and to no other"
 like "$(cat "$T/primary/may-good.log")" '^tls TLSv1.3 new mx.test$' \
     "the server hears its name"
 like "$(cat "$T/primary/verify-address.log")" \

@@ -18,6 +18,8 @@ make it do otherwise:
     tls12       no TLS 1.3
     deaf        no mail in clear text
     once        close after each message
+    requiretls  offer REQUIRETLS inside TLS; the log has "requiretls" when MAIL
+                has it
 
 Writes DIR/NAME.port when it listens, and DIR/NAME.log: "connect", then
 "tls VERSION new|resumed SNI" or "failed", then "mail clear|tls" for each
@@ -116,6 +118,8 @@ class Server:
                 offer = "none" not in self.words and not secret
                 sock.sendall(b"250-primary.test\r\n250-PIPELINING\r\n" +
                              (b"250-STARTTLS\r\n" if offer else b"") +
+                             (b"250-REQUIRETLS\r\n" if secret and
+                              "requiretls" in self.words else b"") +
                              b"250 8BITMIME\r\n")
             elif verb == b"STARTTLS":
                 inside = self.starttls(sock)
@@ -143,6 +147,8 @@ class Server:
                 sock.sendall(b"221 2.0.0 bye\r\n")
                 return
             else:
+                if verb == b"MAIL" and b" REQUIRETLS" in line:
+                    self.log.write("requiretls\n")
                 sock.sendall(b"250 2.0.0 ok\r\n")
 
 
