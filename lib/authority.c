@@ -184,8 +184,9 @@ judge_lame(struct check *c, const struct check_server *s,
 	char text[INET6_ADDRSTRLEN];
 
 	finding_add(&c->found, CHECK_FAIL, CHECK_NS_LAME, s->name,
-	    "The name server does not serve the zone %s (%s): make it do "
-	    "so, or remove its NS record.", c->zone, q->why[0] != '\0' ?
+	    "The name server does not serve the zone %s (%s): configure the "
+	    "zone there, or remove the NS record, here and in the parent "
+	    "zone.", c->zone, q->why[0] != '\0' ?
 	    q->why : ipaddr_print(text, &s->addr));
 }
 

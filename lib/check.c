@@ -75,12 +75,14 @@ check_failed(struct check *c, const char *subject, const struct dns_query *q)
 	if (q->outcome == DNS_BOGUS)
 		finding_add(&c->found, CHECK_FAIL, CHECK_LOOKUP_BOGUS,
 		    subject, "The %s lookup fails DNSSEC validation (%s)%s%s: "
-		    "mend the signatures, or the DS record in the parent "
+		    "sign the zone anew, or mend its DS record in the parent "
 		    "zone.", type_name(q->type), q->why,
 		    q->extra[0] != '\0' ? " " : "", q->extra);
 	else if (q->outcome == DNS_TEMPFAIL)
 		finding_unknown(&c->found, CHECK_LOOKUP_TEMP, subject,
-		    "The %s lookup failed for now (%s)%s%s.",
+		    "The %s lookup failed for now (%s)%s%s: ask again, then "
+		    "see to the resolver, and to the name servers of the "
+		    "zone.",
 		    type_name(q->type), q->why,
 		    q->extra[0] != '\0' ? " " : "", q->extra);
 }
@@ -160,8 +162,9 @@ null_mx(struct check *c, const struct check_options *o, size_t hosts,
 {
 	if (hosts > 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_NULL_MX_MIXED,
-		    c->domain, "The null MX (\".\") stands beside other MX "
-		    "records: remove it.");
+		    c->domain, "The null MX, which says that the domain takes "
+		    "no mail, stands beside other hosts: remove the record "
+		    "\"MX %d .\".", preference);
 	else if (o->us != NULL)
 		finding_add(&c->found, CHECK_FAIL, CHECK_NULL_MX, c->domain,
 		    "The null MX says that the domain takes no mail: remove "

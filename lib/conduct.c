@@ -61,8 +61,9 @@ judge_connect(struct findings *f, const struct conduct *c)
 		    "one.", l->why);
 	else
 		finding_add(f, CHECK_FAIL, CHECK_SMTP_CONNECT, host(c),
-		    "No connection (%s): start the server, or let the port "
-		    "through.", l->why);
+		    "No connection (%s): start a server there and let port "
+		    "25 through, or take the address out of the DNS.",
+		    l->why);
 	return false;
 }
 
@@ -296,8 +297,9 @@ judge_certificate(struct findings *f, const struct conduct *c)
 		    t->distrust);
 	else if (!t->named)
 		finding_add(f, CHECK_WARN, CHECK_SMTP_CERT, host(c),
-		    "The certificate is for %s, not for this host: senders "
-		    "with MTA-STS need that name.", t->names);
+		    "The certificate is for %s, not for this host: get one "
+		    "for %s, which senders with MTA-STS need.", t->names,
+		    host(c));
 	else
 		judge_dates(f, c);
 }
@@ -323,8 +325,9 @@ judge_mismatch(struct findings *f, const struct conduct *c)
 	print_key(key, sizeof(key), l->tls.key);
 	finding_add(f, c->guarded ? CHECK_FAIL : CHECK_WARN,
 	    CHECK_TLSA_MATCH, host(c), "No TLSA record matches the "
-	    "certificate in use%s: publish 3 1 1 %s.", c->guarded ?
-	    ", so senders with DANE do not deliver" : "", key);
+	    "certificate in use%s: publish \"_25._tcp.%s. TLSA 3 1 1 %s\".",
+	    c->guarded ? ", so senders with DANE do not deliver" : "",
+	    host(c), key);
 }
 
 static void

@@ -314,8 +314,8 @@ judge_uncovered(struct check *c, size_t host, enum sts_mode mode,
 		finding_add(&c->found, CHECK_FAIL, CHECK_STS_COVER, name,
 		    "The MTA-STS policy does not cover this %s: senders that "
 		    "heed it will never deliver to it. Add \"mx: %s\" to the "
-		    "policy, and change the id of the TXT record.", who,
-		    name);
+		    "policy, and change the id in the TXT record of "
+		    "_mta-sts.%s.", who, name, c->domain);
 	else
 		finding_add(&c->found, CHECK_WARN, CHECK_STS_COVER, name,
 		    "The MTA-STS policy, in testing, does not cover this %s: "

@@ -214,7 +214,7 @@ static const char *
 answer_useless(const struct ask *a, const struct packet *m, bool moved)
 {
 	if (a->q->at != NULL && !m->aa)
-		return "is not authoritative";
+		return "an answer without authority";
 	/* A referral, or what is beside the point. */
 	if (!m->ra && !m->aa)
 		return "does not resolve for us";

@@ -265,6 +265,10 @@ judge_presence(struct check *c, const struct check_host *h)
 		finding_add(&c->found, CHECK_OK, CHECK_MX_ADDRESS, h->name,
 		    "The host has %s %s.", h->naddr == 1 ? "the address" :
 		    "the addresses", all);
+	else if (h->preference < 0)
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
+		    "The domain has neither MX record nor address, so it "
+		    "gets no mail: add an MX record for each host.");
 	else if (h->outcome == DNS_NODATA)
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
 		    "The host has no address: add an A or AAAA record, or "

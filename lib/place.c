@@ -156,8 +156,8 @@ judge_unlisted(struct check *c, const struct check_options *o)
 	else if ((what = listed_at(c, o->us)) != NULL)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
 		    "The backup is in the MX set of the name server %s, but "
-		    "not in that which the resolver has: wait for the TTL, "
-		    "or see ns-mx.", what);
+		    "not in that which the resolver has: wait until its TTL "
+		    "has passed, or mend what ns- findings say.", what);
 	else if (last->preference < 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
 		    "The backup gets no mail: add two records, \"MX 10 %s.\" "
@@ -274,20 +274,39 @@ judge_primary(struct check *c, const struct check_options *o)
 
 /* Apart */
 
-static bool
+/* The first address of A that meets one of B, of one family or any (0). */
+static const struct sockaddr_storage *
 addrs_meet(const struct check_host *a, const struct check_host *b,
     bool (*meet)(const struct sockaddr_storage *,
-    const struct sockaddr_storage *), const struct sockaddr_storage **where)
+    const struct sockaddr_storage *), int family)
 {
 	size_t i, k;
 
 	for (i = 0; i < a->naddr; i++)
 		for (k = 0; k < b->naddr; k++)
-			if (meet(&a->addr[i], &b->addr[k])) {
-				*where = &a->addr[i];
-				return true;
-			}
-	return false;
+			if ((family == 0 || a->addr[i].ss_family == family) &&
+			    meet(&a->addr[i], &b->addr[k]))
+				return &a->addr[i];
+	return NULL;
+}
+
+static void
+judge_near(struct check *c, const struct check_host *backup,
+    const struct check_host *primary)
+{
+	const struct sockaddr_storage *v4, *v6;
+	char one[INET6_ADDRSTRLEN] = "", two[INET6_ADDRSTRLEN] = "";
+
+	v4 = addrs_meet(backup, primary, ipaddr_near, AF_INET);
+	v6 = addrs_meet(backup, primary, ipaddr_near, AF_INET6);
+	finding_add(&c->found, CHECK_WARN, CHECK_BACKUP_APART, backup->name,
+	    "The backup stands in the network of the primary %s (%s%s%s%s%s), "
+	    "so one outage may take both: move one of them.", primary->name,
+	    v4 != NULL ? "the IPv4 /24 of " : "",
+	    v4 != NULL ? ipaddr_print(one, v4) : "",
+	    v4 != NULL && v6 != NULL ? ", " : "",
+	    v6 != NULL ? "the IPv6 /48 of " : "",
+	    v6 != NULL ? ipaddr_print(two, v6) : "");
 }
 
 static void
@@ -299,20 +318,16 @@ judge_network(struct check *c, const struct check_host *backup,
 
 	if (backup->naddr == 0 || primary->naddr == 0)
 		return;
-	if (addrs_meet(backup, primary, ipaddr_same, &at) && !backup->ours)
+	at = addrs_meet(backup, primary, ipaddr_same, 0);
+	if (at != NULL && !backup->ours)
 		return;		/* legal_judge has said so */
-	if (addrs_meet(backup, primary, ipaddr_same, &at))
+	if (at != NULL)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_APART,
 		    backup->name, "The backup has the address %s of the "
 		    "primary %s, so it is no backup: use another machine.",
 		    ipaddr_print(text, at), primary->name);
-	else if (addrs_meet(backup, primary, ipaddr_near, &at))
-		finding_add(&c->found, CHECK_WARN, CHECK_BACKUP_APART,
-		    backup->name, "The backup stands in the network (%s) of "
-		    "the primary %s, so one outage may take both: move one "
-		    "of them.",
-		    at->ss_family == AF_INET ? "IPv4 /24" : "IPv6 /48",
-		    primary->name);
+	else if (addrs_meet(backup, primary, ipaddr_near, 0) != NULL)
+		judge_near(c, backup, primary);
 	else
 		finding_add(&c->found, CHECK_OK, CHECK_BACKUP_APART,
 		    backup->name, "It stands in another network than %s.",

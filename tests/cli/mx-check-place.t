@@ -31,6 +31,11 @@ near.example MX 10 near4.example
 near.example MX 20 mx2.backup.test
 near4.example A 8.8.8.99
 near4.example AAAA 2a00::1
+nearboth.example MX 10 near46.example
+nearboth.example MX 20 mx2.backup.test
+near46.example A 8.8.8.99
+near46.example AAAA 2a02:0:0:9::3
+nothing.example TXT "x"
 nearsix.example MX 10 near6.example
 nearsix.example MX 20 mx2.backup.test
 near6.example A 8.8.4.4
@@ -100,6 +105,13 @@ bad near.example 1 "warn backup-apart mx2.backup.test"
 says 'IPv4 /24' "which network"
 bad nearsix.example 1 "warn backup-apart mx2.backup.test"
 says 'IPv6 /48' "which network"
+bad nearboth.example 1 "warn backup-apart mx2.backup.test"
+says 'near46.example .the IPv4 /24 of 8.8.8.8, the IPv6 /48 of 2a02::2.,' \
+    "or networks"
+
+bad nothing.example 2 "warn implicit-mx nothing.example" \
+    "fail mx-address nothing.example" "fail backup-listed mx2.backup.test"
+says 'neither MX record nor address' "no record is there to be removed"
 
 bad home.example 1 "warn backup-names home.example"
 says 'All name servers of home.example stand in the network of the primary' \

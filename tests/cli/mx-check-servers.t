@@ -153,7 +153,7 @@ says 'b.mx.test .9.5.1.1. has the MX record 20 mx2.backup.test, and a.mx.test' \
     "which record, where"
 bad forked.test 2 "fail ns-mx forked.test"
 bad cached.test 2 "fail ns-lame b.cached.test"
-says 'is not authoritative' "and why"
+says 'an answer without authority' "and why"
 bad extra.test 1 "warn ns-parent extra.test"
 says 'c.extra.test is in the parent zone, not in the zone' "and where"
 bad empty.test 2 "fail ns-mx empty.test"

@@ -296,7 +296,7 @@ finds "ok smtp-connect exim.example.org" \
     "fail smtp-relay exim.example.org"
 says smtp-ptr 'says mx1\.example\.org, which has not this address'
 says smtp-cert 'in 4 days'
-says tlsa-match "publish 3 1 1 $(cat "$T/short.hash")\.\$"
+says tlsa-match "TLSA 3 1 1 $(cat "$T/short.hash")\"\.\$"
 
 check "OpenSMTPD" -b mx9.test smtpd.test
 finds "ok smtp-connect smtpd.test" \

@@ -250,7 +250,7 @@ test_tlsa(void)
 	judged("", "TLSA: none usable is for others to say");
 	l.tlsa = tlsa;
 	judged("fail tlsa-match", "TLSA: no match");
-	says(CHECK_TLSA_MATCH, "publish 3 1 1 0000000000");
+	says(CHECK_TLSA_MATCH, "TLSA 3 1 1 0000000000");
 	k.guarded = false;
 	judged("warn tlsa-match", "TLSA: no match, and not signed");
 	k.guarded = true;
