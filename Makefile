@@ -24,11 +24,11 @@ INSTALL =	install
 
 # The floors, lowest first: a file includes only headers that stand on a
 # floor below its own (tests/cli/floors.t keeps it so).
-GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines
+GROUND =	log deadline sandbox plain utf8 xtext siphash watch lines complain
 FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy children crew team breaker ipaddr sts
 FLOOR2 =	settings conf msgid envelope domain spool scan draft message ledger \
-		sweep seen recipients usage ration maildir backlog
+		sweep seen recipients usage ration maildir backlog outlook
 FLOOR3 =	crowd peer resolv packet dns asked route hosts tls confine \
 		tls_client hook dane turn dial knock chain agenda
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
@@ -36,7 +36,8 @@ FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server
 		notice event tls_policy link inquiry doubt settle way \
 		carry drain deliver finding check legal place authority cover \
 		plan examine verdict \
-		talk look conduct offers rehearse survey
+		talk look conduct offers rehearse survey \
+		desk detail listing tally copy hand submit
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire

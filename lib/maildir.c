@@ -145,28 +145,11 @@ put_envelope(FILE *f, const struct message *m)
 		    plain(safe, sizeof(safe), e->helo));
 }
 
-/* CRLF becomes LF; a CR by itself stays. */
-static void
-put_text(FILE *f, const char *buf, size_t n, bool *cr)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (*cr && buf[i] != '\n')
-			putc('\r', f);
-		*cr = buf[i] == '\r';
-		if (!*cr)
-			putc(buf[i], f);
-	}
-}
-
 /* Closes FD. */
 static int
 write_message(int fd, const struct message *m)
 {
 	FILE *f = fdopen(fd, "w");
-	char buf[65536];
-	bool cr = false;
-	ssize_t n;
-	off_t at;
 	int bad;
 
 	if (f == NULL) {
@@ -174,12 +157,8 @@ write_message(int fd, const struct message *m)
 		return -1;
 	}
 	put_envelope(f, m);
-	for (at = m->offset; (n = pread(m->fd, buf, sizeof(buf), at)) > 0;
-	    at += n)
-		put_text(f, buf, (size_t)n, &cr);
-	if (cr)
-		putc('\r', f);
-	bad = n == -1 || fflush(f) != 0 || ferror(f) || fsync(fd) == -1;
+	bad = message_print(m, f, false) == -1 || fflush(f) != 0 ||
+	    ferror(f) || fsync(fd) == -1;
 	return fclose(f) == 0 && !bad ? 0 : -1;
 }
 

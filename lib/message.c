@@ -233,6 +233,48 @@ message_changed(const struct message *m)
 	return fstat(m->fd, &st) == -1 ? 0 : st.st_ctime;
 }
 
+/* A CR that ended the last piece comes now, unless an LF follows. */
+static void
+print_lines(FILE *f, const char *buf, size_t n, bool *cr)
+{
+	const char *end = buf + n, *p;
+
+	while (buf < end) {
+		if (*cr && *buf != '\n')
+			putc('\r', f);
+		*cr = false;
+		p = memchr(buf, '\r', (size_t)(end - buf));
+		if (p == NULL)
+			p = end;
+		fwrite(buf, 1, (size_t)(p - buf), f);
+		if (p < end) {
+			*cr = true;
+			p++;
+		}
+		buf = p;
+	}
+}
+
+int
+message_print(const struct message *m, FILE *f, bool wire)
+{
+	char buf[65536];
+	bool cr = false;
+	ssize_t n;
+	off_t at;
+
+	for (at = m->offset; (n = pread(m->fd, buf, sizeof(buf), at)) > 0;
+	    at += n) {
+		if (wire)
+			fwrite(buf, 1, (size_t)n, f);
+		else
+			print_lines(f, buf, (size_t)n, &cr);
+	}
+	if (cr)
+		putc('\r', f);
+	return n == -1 ? -1 : 0;
+}
+
 int
 message_mark(struct message *m, size_t i, enum rcpt_status status)
 {

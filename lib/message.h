@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "envelope.h"
@@ -49,6 +50,12 @@ void message_close(struct message *m);
 
 /* When it was last marked or moved, by the file system's clock. */
 time_t message_changed(const struct message *m);
+
+/*
+ * The message itself to F, whose errors are the caller's to look at: WIRE as
+ * it is, else with lines that end in LF; a CR by itself stays.
+ */
+int message_print(const struct message *m, FILE *f, bool wire);
 
 /*
  * Sets the status of recipient I on disk, one byte in place.  The change is

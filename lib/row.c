@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "header.h"
 #include "plain.h"
 
 enum row_style
@@ -189,6 +190,24 @@ row_maybe(struct row *r, const char *key, const char *text, int width)
 		row_null(r, key, width);
 	else
 		row_text(r, key, text, width);
+}
+
+void
+row_time(struct row *r, const char *key, time_t t, int width)
+{
+	char date[HEADER_DATE_MAX];
+
+	header_rfc3339(date, t);
+	row_text(r, key, date, width);
+}
+
+void
+row_time_maybe(struct row *r, const char *key, time_t t, int width)
+{
+	if (t == 0)
+		row_null(r, key, width);
+	else
+		row_time(r, key, t, width);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 /*
  * A record in one of three dresses: fields separated by tabs, aligned
@@ -36,6 +37,9 @@ void row_bool(struct row *r, const char *key, bool value, int width);
 void row_null(struct row *r, const char *key, int width);
 /* "-" in the text dresses and null in JSON when TEXT is NULL or empty. */
 void row_maybe(struct row *r, const char *key, const char *text, int width);
+/* RFC 3339, in UTC; the second as row_maybe() when T is 0. */
+void row_time(struct row *r, const char *key, time_t t, int width);
+void row_time_maybe(struct row *r, const char *key, time_t t, int width);
 void row_end(struct row *r);
 
 /* Nested values; in the text dresses they print nothing. */

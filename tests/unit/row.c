@@ -72,6 +72,7 @@ int
 main(void)
 {
 	char *text = NULL;
+	struct row r;
 	size_t size;
 	FILE *f;
 
@@ -97,6 +98,18 @@ main(void)
 	    "{\"text\":\"a\\u0009b\\u001b\",\"int\":-5,\"bool\":true,"
 	    "\"maybe\":\"x\",\"list\":[{\"k\":0,\"n\":null},"
 	    "{\"k\":1,\"n\":null}],\"empty\":{},\"last\":\"z\"}\n", "JSON");
+	free(text);
+	if ((f = open_memstream(&text, &size)) == NULL)
+		return 1;
+	row_init(&r, f, ROW_TABS);
+	row_begin(&r);
+	row_time(&r, "a", 0, 0);
+	row_time_maybe(&r, "b", 0, 0);
+	row_time_maybe(&r, "c", 86399, 0);
+	row_end(&r);
+	fclose(f);
+	is_str(text, "1970-01-01T00:00:00Z\t-\t1970-01-01T23:59:59Z\n",
+	    "times");
 	free(text);
 	if ((f = tmpfile()) == NULL)
 		return 1;
