@@ -227,7 +227,7 @@ put_chunk(struct smtp_client *c, struct flight *f)
 	if (!smtp_wire_file(&c->s.wire, &step, f->m->fd, f->m->offset,
 	    f->m->size))
 		return false;
-	f->ended = true;
+	f->ended = !c->s.wire.gone;
 	return true;
 }
 
@@ -276,8 +276,8 @@ put_text(struct smtp_client *c, struct flight *f)
 		stream_deadline(c->s.wire.stream, deadline_in(step.timeout));
 		if (stream_write(c->s.wire.stream, c->out, len) == -1)
 			return smtp_wire_lost_errno(&c->s.wire, &step);
-	} while (offset < f->m->size);
-	f->ended = true;
+	} while (offset < f->m->size && !c->s.wire.gone);
+	f->ended = !c->s.wire.gone;
 	return true;
 }
 
@@ -629,10 +629,15 @@ enum smtp_client_result
 smtp_client_begin(struct smtp_client *c, const struct message *m,
     struct smtp_client_result_set *r)
 {
+	const struct smtp_step step = step_of("MAIL", 0);
 	enum smtp_client_result result;
 	struct flight *f;
 
 	clear_result(r);
+	if (c->s.wire.gone && c->n > 0)
+		return SMTP_CLIENT_FULL;
+	if (c->s.wire.gone && !c->s.wire.over)
+		smtp_wire_lost(&c->s.wire, &step, "connection closed before");
 	if (c->s.wire.over) {
 		(void)strlcpy(r->error, c->error[0] != '\0' ? c->error :
 		    "session is over", sizeof(r->error));
@@ -681,7 +686,8 @@ smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
 	/* Nor is a reply that may be another's. */
 	if (f->chunked && c->s.wire.out_of_step)
 		reply_init(&r->end);
-	r->unsure = f->ended && (r->end.code == 0 || r->end.code / 100 == 3);
+	r->unsure = f->ended && !c->s.wire.farewell && (r->end.code == 0 ||
+	    r->end.code / 100 == 3);
 	if (!good)
 		(void)strlcpy(r->error, c->error, sizeof(r->error));
 	/*

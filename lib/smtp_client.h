@@ -70,8 +70,8 @@ struct smtp_client_result_set {
 	struct reply mail;	/* code 0: none came */
 	struct reply data;	/* also to a BDAT that was not understood */
 	struct reply end;	/* to the end of data; code 0 if not reached */
-	bool unsure;		/* the end was sent and no reply to it came:
-				   the peer may have the message */
+	bool unsure;		/* the end was sent and no reply to it came,
+				   nor a 421 before: the peer may have it */
 	enum smtp_lack lack;	/* of SMTP_CLIENT_UNABLE */
 	char error[SMTP_ERROR_MAX];	/* of all but SMTP_CLIENT_OK */
 };

@@ -191,6 +191,17 @@ wait_for_room(struct smtp_wire *w, int64_t deadline)
 	return 0;
 }
 
+/*
+ * A peer that closes with our words unread is not there any more, while its
+ * replies to what it has read still are: they are not to be lost with it.
+ */
+static bool
+has_gone(struct smtp_wire *w, int error)
+{
+	w->gone = w->gone || error == EPIPE || error == ECONNRESET;
+	return w->gone;
+}
+
 static ssize_t
 wire_write(void *arg, const void *buf, size_t len, int64_t deadline)
 {
@@ -199,9 +210,13 @@ wire_write(void *arg, const void *buf, size_t len, int64_t deadline)
 	ssize_t n;
 
 	for (;;) {
+		if (w->gone)
+			return (ssize_t)len;
 		n = send(w->fd, buf, len, flags);
 		if (n > 0)
 			return n;
+		if (n == -1 && has_gone(w, errno))
+			continue;
 		if (n == -1 && errno == EAGAIN) {
 			if (wait_for_room(w, deadline) == -1)
 				return -1;
@@ -221,7 +236,7 @@ copy_file(struct smtp_wire *w, const struct smtp_step *step, int fd,
 	char buf[BLOCK];
 	ssize_t n;
 
-	while (len > 0) {
+	while (len > 0 && !w->gone) {
 		n = pread(fd, buf, len < BLOCK ? (size_t)len : BLOCK, offset);
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -256,7 +271,7 @@ smtp_wire_file(struct smtp_wire *w, const struct smtp_step *step, int fd,
 	if (error == -1)
 		return smtp_wire_lost_errno(w, step);
 	deadline = deadline_in(step->timeout);
-	while (len > 0) {
+	while (len > 0 && !w->gone) {
 		n = sendfile(w->fd, fd, &at, (size_t)len);
 		if (n == 0)
 			return smtp_wire_lost(w, &file, "too short:");
@@ -268,7 +283,7 @@ smtp_wire_file(struct smtp_wire *w, const struct smtp_step *step, int fd,
 		else if (errno == EAGAIN) {
 			if (wait_for_room(w, deadline) == -1)
 				return smtp_wire_lost_errno(w, step);
-		} else if (errno != EINTR)
+		} else if (errno != EINTR && !has_gone(w, errno))
 			return smtp_wire_lost_errno(w, step);
 	}
 	return true;
@@ -420,7 +435,7 @@ smtp_wire_get(struct smtp_wire *w, const struct smtp_step *step,
 	if (!smtp_wire_is_farewell(r))
 		return true;
 	smtp_wire_quote(w, step, r);
-	w->over = true;
+	w->over = w->farewell = true;
 	return false;
 }
 

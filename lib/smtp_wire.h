@@ -31,6 +31,10 @@ struct smtp_step {
 struct smtp_wire {
 	int fd;
 	bool over;		/* of no further use */
+	bool gone;		/* it hears no more: what is written to it is
+				   lost, what it said is still to be read */
+	bool farewell;		/* it has said 421 or 521: nothing that was
+				   not answered before is done */
 	bool out_of_step;	/* whose replies are whose is not certain */
 	char *error;		/* SMTP_ERROR_MAX, the owner's: why it's over */
 	struct stream *stream;

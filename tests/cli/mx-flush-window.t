@@ -119,6 +119,18 @@ is "$(grep -c '^> RSET' "$T/primary/counts.log")" 0 "without a window"
 is "$(left never) $(said never ' delivered ')" "1 29" \
     "CHUNKING offered and not known: DATA after the first"
 
+# Far away, and it closes while we talk: what it has said is still heard.
+python3 "$TOP/tests/peers/farmx.py" "$T/far.port" "$T/far.log" 15 2>"$T/peer" &
+cleanup_pid $!
+until_ok 10 test -s "$T/far.port" || diag_file "$T/peer"
+mkdomain far.test "route 127.0.0.1:$(cat "$T/far.port")" 'sessions 1'
+add far 60
+flush far
+is "$(grep -c '^connection' "$T/far.log") $(grep -c '^far' "$T/far.log")" \
+    "4 60" "421 and a reset after some messages: each goes once"
+is "$(left far) $(said far ' deferred ') $(said far 'possible duplicate')" \
+    "0 0 0" "at once, and without alarm"
+
 domain limits 'sessions 1'
 printf 'Subject: x\r\n\r\ny\r\n' | "$BIN/mx-queue" -C "$CONF" add \
     -f s@elsewhere.test a@limits.test b@limits.test c@limits.test \
