@@ -25,6 +25,7 @@ struct parcel {
 	struct smtp_client_result_set r;
 	enum verdict *verdict;	/* for each of r.rcpt */
 	bool dsn;		/* the server offers it */
+	bool reworded;		/* it was said with BDAT, in vain */
 	bool *tried;		/* recipients, by their index */
 	bool *refused;		/* likewise: see settle.h */
 };
@@ -257,12 +258,25 @@ is_worth_another(const struct parcel *p, bool fresh)
 	    (p->r.mail.code == 0 || p->r.mail.code == 421);
 }
 
-/* All behind a lost one are lost, too; they get another chance, alone. */
+static void
+warn_of(const struct carry *c, const struct parcel *p)
+{
+	if (p->r.unsure)
+		log_warnx("possible duplicate id=%s domain=%s host=\"%s\" "
+		    "reason=\"%s\"", p->m.entry.id, c->link->domain,
+		    c->link->peer, p->r.error);
+}
+
+/*
+ * All behind a lost one are lost, too; they get another chance, alone.  So
+ * does the one that showed that the server is to be talked to in turn, or each
+ * run would begin with the same.
+ */
 static void
 lose(struct carry *c, struct parcel *p)
 {
 	struct link *l = c->link;
-	bool fresh = l->carried == 0;
+	bool fresh = l->carried == 0, in_turn = l->in_turn;
 	struct smtp_client_result_set *r;
 	struct parcel *q;
 
@@ -270,13 +284,11 @@ lose(struct carry *c, struct parcel *p)
 		(void)smtp_client_end(l->client, &r);
 		TAILQ_REMOVE(&c->flying, q, next);
 		TAILQ_INSERT_TAIL(&c->alone, q, next);
-		if (q->r.unsure)
-			log_warnx("possible duplicate id=%s domain=%s "
-			    "host=\"%s\" reason=\"%s\"", q->m.entry.id,
-			    l->domain, l->peer, q->r.error);
+		warn_of(c, q);
 	}
 	disconnect(c, p->r.error);
-	if (is_worth_another(p, fresh)) {
+	if (is_worth_another(p, fresh) || in_turn != l->in_turn) {
+		warn_of(c, p);
 		TAILQ_INSERT_HEAD(&c->alone, p, next);
 		return;
 	}
@@ -313,7 +325,10 @@ end_oldest(struct carry *c)
 	}
 	note_good(c);
 	count_later(c, &p->r);
-	if (settle(c, p, false))
+	if (p->r.reworded && !p->reworded) {
+		p->reworded = c->link->unchunked = true;
+		TAILQ_INSERT_TAIL(&c->alone, p, next);
+	} else if (settle(c, p, false))
 		TAILQ_INSERT_TAIL(&c->alone, p, next);
 }
 

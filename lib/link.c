@@ -216,7 +216,7 @@ try_address(struct link *l, const struct route_addr *a, int fd)
 	struct tls_want want;
 	struct smtp_client_options options = { .conf = l->conf, .fd = fd,
 	    .want = &want, .identify = l->anonymous ? CONF_IDENTIFY_NONE :
-	    l->settings->identify,
+	    l->settings->identify, .unchunked = l->unchunked,
 	    .window = l->in_turn ? 0 : l->settings->window };
 	size_t at = (size_t)(a - l->route.addr);
 

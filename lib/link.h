@@ -35,6 +35,7 @@ struct link {
 				   route; link_clear() ends it */
 	bool utf8;		/* only a server with SMTPUTF8 will do */
 	bool in_turn;		/* no window: it lost count of its replies */
+	bool unchunked;		/* no BDAT: it offers what it does not know */
 	bool anonymous;		/* no word of clients to the next one */
 
 	struct smtp_client *client;	/* NULL: not connected */

@@ -333,7 +333,8 @@ get_reset(struct smtp_client *c)
 	c->open_transaction = false;
 	if (is_ok(&r))
 		return true;
-	if (r.code / 100 == 3)
+	/* From one that has lost count before it is another's reply. */
+	if (r.code / 100 == 3 || c->window == 0)
 		return smtp_wire_lost_step(&c->s.wire, &step);
 	/* Whether the transaction is over is not known; the session is. */
 	return smtp_wire_lost(&c->s.wire, &step, "refused:");
@@ -409,8 +410,9 @@ get_chunk(struct smtp_client *c, struct flight *f)
 	c->open_transaction = was_open && !is_ok(&f->r->end);
 	if (f->r->end.code < 500 || f->r->end.code > 504)
 		return true;
-	/* It offers what it does not know: DATA, from the next message on. */
-	if (count_accepted(f) > 0)
+	/* It offers what it does not know: DATA from now on. */
+	f->r->reworded = count_accepted(f) > 0;
+	if (f->r->reworded)
 		c->s.offers &= ~(unsigned)SMTP_OFFER_CHUNKING;
 	f->r->data = f->r->end;
 	reply_init(&f->r->end);
@@ -569,7 +571,7 @@ clear_result(struct smtp_client_result_set *r)
 	reply_init(&r->mail);
 	reply_init(&r->data);
 	reply_init(&r->end);
-	r->unsure = false;
+	r->unsure = r->reworded = false;
 	r->lack = SMTP_LACKS_NOTHING;
 	r->error[0] = '\0';
 	for (k = 0; k < r->nrcpt; k++)

@@ -72,6 +72,8 @@ struct smtp_client_result_set {
 	struct reply end;	/* to the end of data; code 0 if not reached */
 	bool unsure;		/* the end was sent and no reply to it came,
 				   nor a 421 before: the peer may have it */
+	bool reworded;		/* BDAT was not understood: the session would
+				   say DATA now */
 	enum smtp_lack lack;	/* of SMTP_CLIENT_UNABLE */
 	char error[SMTP_ERROR_MAX];	/* of all but SMTP_CLIENT_OK */
 };

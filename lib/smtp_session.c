@@ -280,6 +280,8 @@ smtp_session_open(struct smtp_session *s, const struct smtp_client_options *o,
 	s->wire.over = true;
 	s->conf = o->conf;
 	s->identify = o->identify;
+	if (o->unchunked)
+		s->passed_over = SMTP_OFFER_CHUNKING;
 	if (o->window == 0)
 		s->passed_over = SMTP_OFFER_PIPELINING | SMTP_OFFER_CHUNKING;
 	(void)strlcpy(s->helo, o->conf->hostname, sizeof(s->helo));

@@ -58,6 +58,7 @@ struct smtp_client_options {
 	const struct tls_want *want;	/* with tls; for the time of the open */
 	bool tls_required;	/* rather no session than one in clear */
 	enum conf_identify identify;
+	bool unchunked;		/* no BDAT, whatever the peer offers */
 	int64_t window;		/* messages in flight; 0: in turn, whatever the
 				   peer offers */
 };

@@ -113,11 +113,14 @@ is "$(said closes 'possible duplicate')" 8 "all that were in flight are named"
 is "$(connections closes)" 2 "over a second connection"
 is "$(left leaves) $(said leaves ' delivered ')" "1 29" \
     "421 in mid-window: the same"
-is "$(left counts) $(said counts 'in turn domain')" "1 1" \
+is "$(left counts) $(said counts 'in turn domain')" "0 1" \
     "a server that loses count is talked to in turn"
+is "$(got counts) $(said counts 'possible duplicate')" "31 1" \
+    "and gets the one at which it was noticed again"
 is "$(grep -c '^> RSET' "$T/primary/counts.log")" 0 "without a window"
-is "$(left never) $(said never ' delivered ')" "1 29" \
-    "CHUNKING offered and not known: DATA after the first"
+is "$(left never) $(said never ' delivered ')" "0 30" \
+    "CHUNKING offered and not known: DATA, for the first one, too"
+is "$(grep -c '^> BDAT' "$T/primary/never.log")" 1 "which is tried once"
 
 # Far away, and it closes while we talk: what it has said is still heard.
 python3 "$TOP/tests/peers/farmx.py" "$T/far.port" "$T/far.log" 15 2>"$T/peer" &

@@ -73,7 +73,7 @@ rcpt-garbage | kept | a | RCPT=55 no such user
 rcpt-bare | failed | a | RCPT=550
 rcpt-mixed | kept | a | RCPT=550-5.1.1 a\n250 b
 rcpt-twice | kept | a | RCPT=twice:550 5.1.1 no
-rcpt-twice-inturn | kept | a b | inturn;RCPT=twice:550 5.1.1 no;RCPT=ok
+rcpt-twice-inturn | delivered | a b | inturn;RCPT=twice:550 5.1.1 no;RCPT=ok
 rcpt-long | kept | a | RCPT=longline
 rcpt-one-5xx | half | a b | RCPT=550 5.1.1 never;RCPT=ok
 rcpt-one-4xx | part | a b | RCPT=450 4.2.1 later;RCPT=ok

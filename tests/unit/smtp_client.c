@@ -517,10 +517,10 @@ static const struct {
 	    "MAIL=451 no|MAIL=250 3", "++m+++", false },
 	{ "BDAT is not known", BURST "BDAT=500 what", "d+++++", false },
 	{ "421 in the middle of the second", BURST "RCPT=250 1|RCPT=250 1|"
-	    "RCPT=421 no", "+?????", false },
+	    "RCPT=421 no", "+lllll", false },
 	{ "421 in the middle of the second by DATA", AFTER "RCPT=250 1|"
 	    "RCPT=250 1|RCPT=421 no", "+lllll", false },
-	{ "421 to a text", BURST "BDAT=250 1|BDAT=421 no", "+-????", false },
+	{ "421 to a text", BURST "BDAT=250 1|BDAT=421 no", "+-llll", false },
 	{ "closed at the second end", BURST "BDAT=250 1|BDAT=!", "+?????",
 	    false },
 	{ "closed at the second end by DATA", AFTER "END=250 1|END=!",
