@@ -66,12 +66,17 @@ drain_run() {
 
 drain_table() {
 	table '
+	# Without control groups nobody counts it.
+	function cpu(figure, t) {
+		return t > 0 ? sprintf(figure, t) : "-"
+	}
 	function drained(name, key, aims,    r, u) {
 		r = median(key " rate")
 		u = median(key " cpu")
 		if (r == 0)
 			return
-		printf "%-28s %8d %8.0f %8.0f", name, count[key], r, u
+		printf "%-28s %8d %8.0f %8s", name, count[key], r,
+		    cpu("%.0f", u)
 		if (key !~ /mxkeep/)
 			printf " %8.1f %6.1f  %s",
 			    ratio(median("drain mxkeep rate"), r),
@@ -82,8 +87,8 @@ drain_table() {
 		n = count[c " " peer]; t = median(c " " peer " total")
 		if (n == 0)
 			return
-		printf "%-28s %8d %11.1f %11.1f", name, n, t / 1000,
-		    1000 * median(c " " peer " s")
+		printf "%-28s %8d %11s %11.1f", name, n,
+		    cpu("%.1f", t / 1000), 1000 * median(c " " peer " s")
 		# As if 10000 waited for it as well.
 		if (peer != "mxkeep")
 			printf " %8.0f  %s", ratio(t, ours) * 10000 / n, aims
