@@ -258,7 +258,7 @@ smtp_wire_file(struct smtp_wire *w, const struct smtp_step *step, int fd,
 {
 	const struct smtp_step file = { "the message in the spool", 0 };
 	off_t at = offset;
-	int64_t deadline;
+	int64_t deadline, block;
 	ssize_t n;
 	int error;
 
@@ -271,13 +271,18 @@ smtp_wire_file(struct smtp_wire *w, const struct smtp_step *step, int fd,
 	if (error == -1)
 		return smtp_wire_lost_errno(w, step);
 	deadline = deadline_in(step->timeout);
+	block = len - BLOCK;
 	while (len > 0 && !w->gone) {
 		n = sendfile(w->fd, fd, &at, (size_t)len);
 		if (n == 0)
 			return smtp_wire_lost(w, &file, "too short:");
 		if (n > 0) {
 			len -= n;
-			deadline = deadline_in(step->timeout);
+			/* A sip now and then is no progress. */
+			if (len <= block) {
+				deadline = deadline_in(step->timeout);
+				block = len - BLOCK;
+			}
 		} else if (errno == EINVAL || errno == ENOSYS)
 			return copy_file(w, step, fd, at, len);
 		else if (errno == EAGAIN) {
