@@ -63,6 +63,7 @@ become_member(struct drain *d)
 	carry_abandon(d->carry);
 	link_abandon(l);
 	l->turn = NULL;
+	l->extra = true;
 	d->progress = NULL;
 	d->carry->second = true;
 	memset(&s->count, 0, sizeof(s->count));

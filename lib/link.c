@@ -237,7 +237,7 @@ try_address(struct link *l, const struct route_addr *a, int fd)
 	log_debug("%s: talking to %s", l->domain, l->peer);
 	result = connect_to(l, a, &options, error);
 	/* A busy host may refuse the second connection and serve the first. */
-	if (fd != -1 || result == SMTP_CLIENT_LOST)
+	if (fd != -1 || (result == SMTP_CLIENT_LOST && !l->extra))
 		hosts_tell(l->hosts, sa, result != SMTP_CLIENT_REFUSED &&
 		    result != SMTP_CLIENT_LOST, error);
 	if (fd == -1 && result == SMTP_CLIENT_REFUSED)

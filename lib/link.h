@@ -37,6 +37,8 @@ struct link {
 	bool in_turn;		/* no window: it lost count of its replies */
 	bool unchunked;		/* no BDAT: it offers what it does not know */
 	bool anonymous;		/* no word of clients to the next one */
+	bool extra;		/* it is not the domain's first: one that
+				   comes to nothing says nothing of a host */
 
 	struct smtp_client *client;	/* NULL: not connected */
 	char peer[LINK_PEER_MAX];	/* "name [address]:port" */

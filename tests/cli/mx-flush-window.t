@@ -29,6 +29,7 @@ never offers:CHUNKING;BDAT=502 5.5.1 what
 limits offers:CHUNKING;offers:LIMITS RCPTMAX=2 MAILMAX=5
 slow offers:CHUNKING;BDAT=late:250 2.0.0 taken
 single offers:CHUNKING;BDAT=late:250 2.0.0 taken;GREET=220 primary.test;GREET=421 4.7.0 one is enough
+jealous offers:CHUNKING;BDAT=late:250 2.0.0 taken;GREET=ok;GREET=!;GREET=ok;$(repeat MAIL=ok 40)MAIL=421 4.7.0 enough;MAIL=ok
 data RCPT=ok
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
@@ -161,6 +162,12 @@ flush single
 is "$(left single) $(got single)" "0 60" "one connection allowed: all goes"
 is "$("$BIN/mx-queue" -C "$CONF" stat single.test | cut -f 5)" up \
     "and the domain is up"
+
+domain jealous
+add jealous 120
+flush jealous
+is "$(left jealous) $(got jealous)" "0 120" \
+    "a second connection dropped at once says nothing of the server"
 
 # A connection's process dies: its messages wait, all others go.
 add slow 200
