@@ -29,7 +29,7 @@ FLOOR1 =	stream dot addr reply header duration row net param \
 		idn xclient proxy children crew team breaker ipaddr sts
 FLOOR2 =	settings conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage ration maildir backlog outlook
-FLOOR3 =	crowd peer resolv packet dns asked route hosts tls confine \
+FLOOR3 =	crowd peer resolv packet query ask dns asked route hosts tls confine \
 		tls_client hook dane turn dial knock chain agenda
 FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \

@@ -3,7 +3,9 @@
  * A datagram, or a message over TCP, against a question that waits for it.
  * The first octet says what kind of question, the rest is the packet.
  */
-#include "../../lib/dns.c"
+#include "../../lib/ask.c"
+
+#include "dns.h"
 
 #define KIND_TCP	0x08
 #define KIND_CD		0x10

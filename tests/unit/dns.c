@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* What needs no server: the limits of a set. */
-#include "../../lib/dns.c"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <errno.h>
+#include <stdlib.h>
 
+#include "ask.h"
+#include "deadline.h"
+#include "dns.h"
 #include "tap.h"
 
 static void
