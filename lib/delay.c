@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backlog.h"
 #include "dsn.h"
 #include "ledger.h"
 #include "log.h"
 #include "message.h"
 #include "msgid.h"
-#include "scan.h"
 
 #define NAME	"warned"
 #define LATER	300		/* seconds, when there were too many */
@@ -60,7 +60,7 @@ save(const struct progress *p, bool sync)
 		log_warn("%s: cannot note who was warned", p->domain);
 }
 
-/* As scan_sorted() has it: does E come behind the last one? */
+/* As the backlog has it: does E come behind the last one? */
 static bool
 is_behind(const struct progress *p, const struct scan_entry *e)
 {
@@ -94,22 +94,31 @@ warn_sender(struct progress *p, const struct scan_entry *e)
 	return told != DSN_LATER;
 }
 
-static void
-walk(struct progress *p, const struct scan_entry *e, size_t n)
+/* Is E's sender to be warned now?  The first that is not yet due is noted. */
+static bool
+is_due(void *arg, const struct scan_entry *e)
 {
-	p->next = p->now + p->settings->warn;
-	for (size_t i = 0; i < n; i++) {
-		if (e[i].msgid.time + p->settings->warn > p->now) {
-			p->next = e[i].msgid.time + p->settings->warn;
-			return;
-		}
-		if (!is_behind(p, &e[i]))
+	struct progress *p = arg;
+	time_t due = e->msgid.time + p->settings->warn;
+
+	if (due > p->now && due < p->next)
+		p->next = due;
+	return due <= p->now && is_behind(p, e);
+}
+
+static void
+walk(struct progress *p, const struct backlog *b)
+{
+	struct scan_found f;
+
+	for (size_t i = 0; i < backlog_size(b); i++) {
+		if (!backlog_get(b, i, &f))
 			continue;
-		if (!warn_sender(p, &e[i])) {
+		if (!warn_sender(p, &f.entry)) {
 			p->next = p->now + LATER;
 			return;
 		}
-		(void)strlcpy(p->last, e[i].id, sizeof(p->last));
+		(void)strlcpy(p->last, f.entry.id, sizeof(p->last));
 		/* After a power cut a few may be told again. */
 		save(p, false);
 	}
@@ -121,8 +130,7 @@ delay_warn(const struct conf *c, const struct settings *s,
 {
 	struct progress p = { .conf = c, .settings = s, .spool = sp,
 		.domain = domain, .now = now };
-	struct scan_entry *e = NULL;
-	size_t n;
+	struct backlog *b = NULL;
 
 	if (s->warn == 0)
 		return;
@@ -133,13 +141,14 @@ delay_warn(const struct conf *c, const struct settings *s,
 	/* A clock that was put back, or a new "warn", must not stop it. */
 	if (p.next > now && p.next <= now + s->warn)
 		return;
+	p.next = now + s->warn;
 	if ((p.holds = ledger_holds_load(sp, domain)) == NULL ||
-	    scan_sorted(sp, domain, SCAN_WAITING, &e, &n) == -1)
+	    (b = backlog_new(sp, domain, SCAN_WAITING, is_due, &p)) == NULL)
 		log_warn("%s: cannot see who is to be warned", domain);
 	else {
-		walk(&p, e, n);
+		walk(&p, b);
 		save(&p, true);
 	}
-	free(e);
+	backlog_free(b);
 	ledger_holds_free(p.holds);
 }
