@@ -71,6 +71,13 @@ struct task {
 	time_t oldest;
 };
 
+/* What is to come, by a clock that was set back since, has just been. */
+static time_t
+past(const struct task *t, long long when)
+{
+	return when < 0 ? 0 : when > t->now ? t->now : (time_t)when;
+}
+
 /* "KIND SINCE HOOK MAIL DATE", "delivered NUMBER", "refused NUMBER" */
 static void
 parse_told(struct task *t, const char *line)
@@ -86,9 +93,9 @@ parse_told(struct task *t, const char *line)
 		if (strlen(names[i]) == n && memcmp(line, names[i], n) == 0 &&
 		    sscanf(line + n, " %lld %lld %lld", &value[0], &value[1],
 		    &value[2]) == 3 && value[0] > 0) {
-			t->told[i].since = (time_t)value[0];
-			t->told[i].hook = (time_t)value[1];
-			t->told[i].mail = (time_t)value[2];
+			t->told[i].since = past(t, value[0]);
+			t->told[i].hook = past(t, value[1]);
+			t->told[i].mail = past(t, value[2]);
 		}
 }
 

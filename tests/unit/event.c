@@ -96,6 +96,10 @@ main(void)
 	run(EVENT_UP, EVENT_UP);
 	ok(*told("loop") != '\0', "what was told of just now is not news");
 	is_str(told("tls-downgrade"), "", "what was told long ago may be");
+	put("loop 9223372036854775807 9223372036854775807 0\n");
+	run(EVENT_UP, EVENT_UP);
+	ok(strncmp(told("loop"), "loop 9", 6) != 0 && *told("loop") != '\0',
+	    "nothing was told tomorrow");
 	put("down x\nnonsense\n\n-1\ndown -5 0 0\nup 7\nstopped 1 0 0");
 	run(EVENT_DOWN, EVENT_UP);
 	ok(strncmp(told("stopped"), "stopped 1 0 0 1970", 18) == 0,
