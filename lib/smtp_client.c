@@ -290,6 +290,8 @@ get_mail(struct smtp_client *c, struct flight *f)
 
 	if (!smtp_wire_get(&c->s.wire, &step, &f->r->mail))
 		return false;
+	if (f->r->mail.code / 100 == 3)
+		return smtp_wire_lost_step(&c->s.wire, &step);
 	if (is_ok(&f->r->mail))
 		c->open_transaction = true;
 	return true;
@@ -300,7 +302,10 @@ get_rcpt(struct smtp_client *c, struct flight *f, size_t k)
 {
 	const struct smtp_step step = step_of("RCPT", c->s.conf->timeout.rcpt);
 
-	return smtp_wire_get(&c->s.wire, &step, &f->r->rcpt[k].reply);
+	if (!smtp_wire_get(&c->s.wire, &step, &f->r->rcpt[k].reply))
+		return false;
+	return f->r->rcpt[k].reply.code / 100 != 3 ||
+	    smtp_wire_lost_step(&c->s.wire, &step);
 }
 
 static bool
@@ -529,11 +534,12 @@ converse(struct smtp_client *c, struct flight *f)
 	if (is_pipelined(c)) {
 		if (!f->written && !write_group(c, f, c->open_transaction))
 			return false;
-		if (!get_group(c, f))
+		if (!get_group(c, f) || (!f->chunked && !get_data(c, f))) {
+			/* It may read one command and forget the others. */
+			c->s.wire.out_of_step |= c->s.wire.late;
 			return false;
-		if (f->chunked)
-			return get_chunk(c, f);
-		return get_data(c, f) && finish_data(c, f);
+		}
+		return f->chunked ? get_chunk(c, f) : finish_data(c, f);
 	}
 	if (!talk_in_turn(c, f))
 		return false;
@@ -694,9 +700,10 @@ smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
 		(void)strlcpy(r->error, c->error, sizeof(r->error));
 	/*
 	 * A 503 after a refused MAIL says nothing of a recipient, nor does
-	 * a reply of a server that we have lost step with.
+	 * a reply of a server that we have lost step with, or that owes us one.
 	 */
-	if (c->s.wire.out_of_step || !is_ok(&r->mail))
+	if (c->s.wire.out_of_step || !is_ok(&r->mail) ||
+	    (f->chunked && c->s.wire.late))
 		for (k = 0; k < r->nrcpt; k++)
 			reply_init(&r->rcpt[k].reply);
 	c->proven = c->proven || good;

@@ -313,6 +313,7 @@ lost_timeout(struct smtp_wire *w, const struct smtp_step *step)
 
 	duration_print_short(span, sizeof(span), (step->timeout + 999) / 1000);
 	(void)snprintf(what, sizeof(what), "no answer for %s to", span);
+	w->late = true;
 	return smtp_wire_lost(w, step, what);
 }
 

@@ -35,6 +35,7 @@ struct smtp_wire {
 				   lost, what it said is still to be read */
 	bool farewell;		/* it has said 421 or 521: nothing that was
 				   not answered before is done */
+	bool late;		/* it is over because no reply came in time */
 	bool out_of_step;	/* whose replies are whose is not certain */
 	char *error;		/* SMTP_ERROR_MAX, the owner's: why it's over */
 	struct stream *stream;

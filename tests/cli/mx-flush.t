@@ -74,6 +74,9 @@ rcpt-bare | failed | a | RCPT=550
 rcpt-mixed | kept | a | RCPT=550-5.1.1 a\n250 b
 rcpt-twice | kept | a | RCPT=twice:550 5.1.1 no
 rcpt-twice-inturn | delivered | a b | inturn;RCPT=twice:550 5.1.1 no;RCPT=ok
+rcpt-silent | kept | a b | RCPT=raw:;RCPT=550 5.1.1 no;RCPT=raw:;RCPT=550 5.1.1 no
+rcpt-silent-chunk | kept | a b | offers:CHUNKING;RCPT=raw:;RCPT=550 5.1.1 no
+rcpt-forgets | delivered | a | RCPT=raw:;DATA=raw:;RCPT=ok;DATA=ok
 rcpt-long | kept | a | RCPT=longline
 rcpt-one-5xx | half | a b | RCPT=550 5.1.1 never;RCPT=ok
 rcpt-one-4xx | part | a b | RCPT=450 4.2.1 later;RCPT=ok
@@ -184,6 +187,8 @@ like "$(cat "$T/log")" "possible duplicate id=[^ ]* domain=end-drop.test" \
     "the log names a possible duplicate"
 unlike "$(cat "$T/log")" "possible duplicate id=[^ ]* domain=data-drop.test" \
     "and nothing that cannot be one"
+unlike "$(cat "$T/log")" " refused id=[^ ]* domain=rcpt-silent" \
+    "no refusal is another one's"
 unlike "$(tr -d '\11\12\40-\176' <"$T/log")" . "nothing raw is logged"
 like "$(cat "$SPOOL/state/greet-5xx.test/state")" '^state down' \
     "a refused greeting is down"
