@@ -2,6 +2,9 @@
 #include "children.h"
 
 #include <sys/mman.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <errno.h>
 #include <poll.h>
@@ -37,6 +40,21 @@ children_unshare(void *memory, size_t size)
 		(void)munmap(memory, size == 0 ? 1 : size);
 }
 
+pid_t
+children_fork(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+#ifdef __linux__
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	if (getppid() != parent)	/* it died before that */
+		_exit(1);
+	return 0;
+}
+
 static bool
 child_begin(struct child *c, size_t i, void (*work)(size_t i, void *arg),
     void *arg)
@@ -45,7 +63,7 @@ child_begin(struct child *c, size_t i, void (*work)(size_t i, void *arg),
 
 	if (pipe(fds) == -1)
 		return false;
-	switch (c->pid = fork()) {
+	switch (c->pid = children_fork()) {
 	case -1:
 		close(fds[0]);
 		close(fds[1]);

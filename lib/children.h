@@ -2,6 +2,7 @@
 #ifndef MX_CHILDREN_H
 #define MX_CHILDREN_H
 
+#include <sys/types.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@
 /* SIZE zeroed octets, shared with children to come; NULL with errno. */
 void *children_share(size_t size);
 void children_unshare(void *memory, size_t size);
+
+/* fork(2), but the child does not outlive its parent (Linux). */
+pid_t children_fork(void);
 
 /*
  * WORK(I, ARG) in a child for each I below N, at most ATONCE at a time, in

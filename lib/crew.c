@@ -72,7 +72,7 @@ begin(const struct crew *crew, struct hand *h, size_t job)
 	memset(h->page->text, 0, crew->note);
 	h->job = job;
 	h->deadline = deadline_in(crew->limit);
-	switch (h->pid = fork()) {
+	switch (h->pid = children_fork()) {
 	case -1:
 		close(fds[0]);
 		close(fds[1]);

@@ -2,6 +2,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -42,6 +43,37 @@ trouble(size_t i, void *arg)
 	while (i == 5)
 		sleep_ms(1000);
 	found[i] = 2;
+}
+
+static void
+hang(size_t i, void *arg)
+{
+	(void)i;
+	(void)arg;
+	sleep_ms(60000);
+}
+
+/* All that run, by the pipe that they hold open. */
+static void
+test_orphans(void)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	int fds[2];
+	pid_t pid;
+
+	if (!ok(pipe(fds) == 0, "a pipe"))
+		return;
+	if ((pid = fork()) == 0) {
+		children_run(3, 3, hang, NULL, deadline_in(60000));
+		_exit(0);
+	}
+	close(fds[1]);
+	pfd.fd = fds[0];
+	is_int(poll(&pfd, 1, 300), 0, "three run");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	is_int(poll(&pfd, 1, 2000), 1, "they die with their parent");
+	close(fds[0]);
 }
 
 static void
@@ -88,6 +120,7 @@ main(void)
 	memset(found, 0, N * sizeof(*found));
 	children_run(N, 4, note, found, deadline_in(0));
 	is_int(found[0], 0, "nothing is begun after the deadline");
+	test_orphans();
 	children_run(0, 4, note, found, deadline_in(1000));
 	ok(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD,
 	    "nobody is left");
