@@ -369,6 +369,13 @@ get_end(struct smtp_client *c, struct flight *f)
 	c->open_transaction = false;
 	if (good && f->r->end.code / 100 == 3)
 		return smtp_wire_lost_step(&c->s.wire, &step);
+	if (good && !f->ended) {
+		/* Whatever that answered, it was not all of the text. */
+		smtp_wire_quote(&c->s.wire, &step, &f->r->end);
+		c->s.wire.over = true;
+		reply_init(&f->r->end);
+		return false;
+	}
 	return good;
 }
 

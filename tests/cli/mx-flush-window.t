@@ -30,6 +30,8 @@ limits offers:CHUNKING;offers:LIMITS RCPTMAX=2 MAILMAX=5
 slow offers:CHUNKING;BDAT=late:250 2.0.0 taken
 single offers:CHUNKING;BDAT=late:250 2.0.0 taken;GREET=220 primary.test;GREET=421 4.7.0 one is enough
 jealous offers:CHUNKING;BDAT=late:250 2.0.0 taken;GREET=ok;GREET=!;GREET=ok;$(repeat MAIL=ok 40)MAIL=421 4.7.0 enough;MAIL=ok
+early TEXT=early:250 2.0.0 taken
+earlier offers:CHUNKING;TEXT=early:250 2.0.0 taken
 data RCPT=ok
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
@@ -168,6 +170,20 @@ add jealous 120
 flush jealous
 is "$(left jealous) $(got jealous)" "0 120" \
     "a second connection dropped at once says nothing of the server"
+
+# What has been answered before it was said is not answered.
+for name in early earlier; do
+	domain $name
+	{
+		printf 'Subject: big\r\n\r\n'
+		yes 0123456789012345678901234567890123456789 |
+		    head -c 8000000
+	} | "$BIN/mx-queue" -C "$CONF" add -f s@elsewhere.test \
+	    "a@$name.test" >"$T/ids"
+	flush $name
+	is "$(left $name) $(said $name ' delivered ')" "1 0" \
+	    "$name: taken before it was sent is not taken"
+done
 
 # A connection's process dies: its messages wait, all others go.
 add slow 200

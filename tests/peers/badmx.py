@@ -20,7 +20,8 @@ answer, in whatever connection, then the last one again.  ACTION is
     longline    a line of 20,000 octets
     TEXT        a reply; \\n separates its lines, \\xNN is an octet
 
-A step TEXT is taken when the first octets of a message came.  The word
+A step TEXT is taken when the first octets of a message came; "early:TEXT"
+there is the reply to all of it, and the end.  The word
 "inturn" instead of an entry takes PIPELINING from the offers, "size:N" sets
 the limit that is offered, "offers:WORDS" is one more line of the reply to
 EHLO, and "at:ADDR:PORT" is where to listen instead of any port of 127.0.0.1.
@@ -188,13 +189,18 @@ class Session:
             self.send(self.reply(text))
         return text[:1]
 
+    def early(self, action):
+        if action and action.startswith("early:"):
+            self.send(self.reply(action[6:]))
+        if action == "!" or action and action.startswith("early:"):
+            raise Closed
+
     def text(self):
         """The text of a message, dots removed."""
         if not self.buf:
             self.read()
         action = self.server.action("TEXT")
-        if action == "!":
-            raise Closed
+        self.early(action)
         if action == "?":
             time.sleep(PATIENCE)
         data = bytearray(self.buf)
@@ -213,6 +219,7 @@ class Session:
         return re.sub(rb"(\A|\r\n)\.", rb"\1", text)
 
     def chunk(self, size):
+        self.early(self.server.action("TEXT"))
         while len(self.buf) < size:
             self.read()
         text, self.buf = self.buf[:size], self.buf[size:]
