@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <netdb.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,25 @@ help(void)
 "\n"
 "Exit status: 0 ok, 1 warnings, 2 something is wrong, 3 not known.\n",
 	    stdout);
-	exit(fflush(stdout) == EOF ? UNKNOWN : 0);
+	if (fflush(stdout) == EOF)
+		err(UNKNOWN, "standard output");
+	exit(0);
+}
+
+/* What runs plugins knows no other statuses, and reads standard output. */
+static void __attribute__((noreturn, format(printf, 2, 3)))
+configuration_bad(const struct options *o, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (!o->plugin)
+		verrx(EX_CONFIG, fmt, ap);
+	fputs("MX UNKNOWN - ", stdout);
+	vprintf(fmt, ap);
+	putchar('\n');
+	va_end(ap);
+	exit(UNKNOWN);
 }
 
 static void
@@ -128,8 +147,13 @@ names_read(struct names *names, FILE *f)
 {
 	char *line = NULL, *p;
 	size_t size = 0;
+	ssize_t len;
 
-	while (getline(&line, &size, f) != -1) {
+	while ((len = getline(&line, &size, f)) != -1) {
+		/* It would end the name early: none may have it. */
+		for (p = line; (p = memchr(p, '\0', (size_t)(line + len -
+		    p))) != NULL; )
+			*p = '\177';
 		line[strcspn(line, "#\r\n")] = '\0';
 		p = line + strspn(line, " \t");
 		p[strcspn(p, " \t")] = '\0';
@@ -282,10 +306,10 @@ configure(struct options *o)
 	conf_init(&o->conf);
 	n = snprintf(file, sizeof(file), "%s/mxkeep.conf", dir);
 	if (n < 0 || (size_t)n >= sizeof(file))
-		errx(EX_CONFIG, "%s: the name is too long", dir);
+		configuration_bad(o, "%s: the name is too long", dir);
 	if (o->dir != NULL || access(file, F_OK) == 0) {
 		if (conf_load(&o->conf, dir, error) == -1)
-			errx(EX_CONFIG, "%s", error);
+			configuration_bad(o, "%s", error);
 		o->configured = true;
 		o->check.us = &o->conf;
 	}
@@ -412,13 +436,14 @@ names_find(struct names *names, const struct options *o, char **argv)
 		    CONF_DIR "/mxkeep.conf");
 	if (*argv == NULL && conf_domains(&o->conf, name_configured,
 	    names) == -1)
-		err(EX_CONFIG, "%s/domains", o->conf.dir);
+		configuration_bad(o, "%s/domains: %s", o->conf.dir,
+		    strerror(errno));
 	for (; *argv != NULL; argv++)
 		if (strcmp(*argv, "-") != 0)
 			name_add(names, *argv);
 		else if (stdin_taken)
 			errx(EX_USAGE, "standard input can be the policy or "
-			    "the domains, not both");
+			    "the domains, and once only");
 		else {
 			names_read(names, stdin);
 			stdin_taken = true;
@@ -515,8 +540,8 @@ main(int argc, char **argv)
 		.check.port = 25 };
 	struct run run = { .o = &o };
 	int64_t began = deadline_now();
-	int status = 0;
 	size_t i;
+	int status;
 
 	options_read(&o, argc, argv);
 	configure(&o);
@@ -529,6 +554,8 @@ main(int argc, char **argv)
 	if (!o.check.dns_only)
 		us_prepare(&run.us, &o);
 	run_all(&run);
+	/* Monitoring that looks at nothing is not well. */
+	status = o.plugin && run.names.n == 0 ? UNKNOWN : 0;
 	for (i = 0; i < run.names.n; i++)
 		status = findings_worse(status, run.verdict[i].status);
 	if (o.plugin)

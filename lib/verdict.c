@@ -462,7 +462,7 @@ verdict_plugin(FILE *f, const struct verdict *v, size_t n, int64_t ms,
 {
 	size_t ok = 0, warn = 0, fail = 0, unknown = 0, bad = 0, i;
 	const struct verdict *worst = n > 0 ? &v[0] : NULL;
-	int status = 0;
+	int status = n > 0 ? 0 : 3;
 
 	for (i = 0; i < n; i++) {
 		ok += v[i].ok;
@@ -486,10 +486,10 @@ verdict_plugin(FILE *f, const struct verdict *v, size_t n, int64_t ms,
 	if (n > 1)
 		fprintf(f, bad == 1 ? ", of %zu domains" : bad > 1 ?
 		    " %zu domains" : "%zu domains", n);
-	if (status != 0) {
+	if (n > 0 && status != 0) {
 		fputs(": ", f);
 		plugin_text(f, worst->worst);
-	} else
+	} else if (n > 0)
 		fprintf(f, ": %zu findings, all ok", ok);
 	fprintf(f, "|domains=%zu;;;0 ok=%zu;;;0 warn=%zu;0;;0 "
 	    "fail=%zu;;0;0 unknown=%zu;0;;0 time=%lld.%03llds;;%lld;0\n", n,

@@ -229,6 +229,28 @@ is "$status" 3 "-p: unknown is 3"
 check -p underscore.example
 like "$(cat "$T/stdout")" '^MX WARNING - underscore.example: mx-name ' \
     "-p: a warning"
+check -p - </dev/null
+is "$status $(cut -d '|' -f 1 "$T/stdout")" "3 MX UNKNOWN - no domains" \
+    "-p: who looks at nothing knows nothing"
+check -p -C "$T/none" two.example
+is "$status $(cut -d : -f 1 "$T/stdout")" "3 MX UNKNOWN - $T/none" \
+    "-p: a bad configuration"
+check -C "$T/none" two.example
+is "$status" 78 "which is 78 without"
+
+# A name that seems to end early.
+printf 'two.example\000x\n' | "$BIN/mx-check" -D -r "$resolver" - >"$T/stdout"
+is "$(cut -f 1,3,4 "$T/stdout")" \
+    "$(printf 'fail\tdomain-name\ttwo.example\\177x')" "a NUL in a name"
+
+if [ -w /dev/full ]; then
+	for opt in -h -D -j -p; do
+		"$BIN/mx-check" $opt -D -r "$resolver" two.example \
+		    >/dev/full 2>"$T/stderr"
+		is "$? $(cut -d : -f 1-2 "$T/stderr")" \
+		    "3 mx-check: standard output" "$opt: nowhere to write"
+	done
+fi
 
 # Help is a screen.
 ok "-h" "$BIN/mx-check" -h
