@@ -232,6 +232,8 @@ flush_domain(struct flush *f)
 		return -1;
 	}
 	f->way.ours = ours == CONF_YES;
+	if (f->link.turn != NULL)
+		f->link.turn->stranger = !f->way.ours;
 	if (ours == CONF_YES && !args->dry)
 		f->way.event = &f->event;
 	if (way_is_stopped(&f->way))

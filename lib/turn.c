@@ -20,6 +20,7 @@ struct server {
 /* What a worker says; the answer is one octet of enum answer. */
 struct request {
 	enum { TAKE, OVER, MORE, HAVE, END } what;
+	bool stranger;		/* TAKE */
 	size_t n;		/* HAVE: connections beyond the first */
 	struct server server;
 };
@@ -30,6 +31,7 @@ struct seat {
 	enum { IDLE, WAITING, HOLDING } state;
 	uint64_t number;	/* in the queue of those who wait */
 	size_t more;		/* connections beyond the first */
+	bool stranger;
 	struct server server;
 };
 
@@ -98,6 +100,7 @@ turn_take(struct turn *t, const struct sockaddr *server)
 		return;
 	memset(&r, 0, sizeof(r));
 	r.what = TAKE;
+	r.stranger = t->stranger;
 	server_set(&r.server, server);
 	(void)ask(t, &r);
 	t->ours = true;
@@ -238,20 +241,24 @@ turns_leave(struct turns *ts, size_t seat)
 		ts->used--;
 }
 
-/* May one who wants SERVER go, if BUT were not there? */
+/* May SEAT, who waits, go if BUT were not there? */
 static bool
-has_room(const struct turns *ts, const struct server *server, size_t but)
+has_room(const struct turns *ts, const struct seat *seat, size_t but)
 {
-	size_t all = 0, same = 0, i;
+	const size_t most = ts->all > 1 ? ts->all / 2 : 1;
+	size_t all = 0, same = 0, strangers = 0, i;
 
 	for (i = 0; i < ts->used; i++) {
 		if (i == but || ts->seat[i].state != HOLDING)
 			continue;
 		all++;
-		if (memcmp(&ts->seat[i].server, server, sizeof(*server)) == 0)
+		strangers += ts->seat[i].stranger;
+		if (memcmp(&ts->seat[i].server, &seat->server,
+		    sizeof(seat->server)) == 0)
 			same += 1 + ts->seat[i].more;
 	}
-	return all < ts->all && same < ts->per_server;
+	return all < ts->all && same < ts->per_server &&
+	    (!seat->stranger || strangers < most);
 }
 
 /* The one who has waited longest of those who may go, or ts->n. */
@@ -263,7 +270,7 @@ next_to_go(const struct turns *ts, size_t but)
 	for (i = 0; i < ts->used; i++)
 		if (ts->seat[i].state == WAITING && (next == ts->n ||
 		    ts->seat[i].number < ts->seat[next].number) &&
-		    has_room(ts, &ts->seat[i].server, but))
+		    has_room(ts, &ts->seat[i], but))
 			next = i;
 	return next;
 }
@@ -334,6 +341,7 @@ hear(struct turns *ts, size_t seat, const struct request *r)
 		s->more = 0;
 		s->number = ts->number++;
 		s->server = r->server;
+		s->stranger = r->stranger;
 		break;
 	case OVER:
 		answer(ts, seat, next_to_go(ts, seat) == ts->n ? GO : STOP);

@@ -12,7 +12,8 @@
  * Whose turn it is.  All domains of a run are probed side by side, each by a
  * worker of its own, but only so many deliver at once, and only so many of
  * them to one server.  A turn that others wait for ends after TURN_SLICE, so
- * that a long queue never stands before a short one.
+ * that a long queue never stands before a short one.  Strangers, to whom only
+ * reports go, never have more than half of the turns, however slow they are.
  */
 
 #define TURN_SLICE	2000	/* milliseconds */
@@ -21,6 +22,7 @@
 
 struct turn {
 	int fd;			/* from turns_join(), or -1 */
+	bool stranger;		/* set by the worker before its first turn */
 	bool ours;
 	int64_t until;		/* when to ask whether others wait */
 	size_t have;		/* connections beyond the first */

@@ -71,6 +71,9 @@ obey(struct turn *t, int orders)
 		case 's':
 			tell(turn_over(t) ? 'o' : 'n');
 			break;
+		case 'x':
+			t->stranger = true;
+			break;
 		case 'e':
 			turn_end(t);
 			break;
@@ -185,6 +188,36 @@ test_turns(void)
 		continue;
 }
 
+static void
+test_strangers(void)
+{
+	struct turns *ts = turns_new(SEATS, 2, 1);
+	int all[3];
+	size_t n;
+
+	for (n = 0; n < 3 && ts != NULL && worker(ts, &all[n], all, n); n++)
+		continue;
+	if (!ok(n == 3, "three workers"))
+		return;
+	order(all[0], 'x');
+	order(all[0], '0');
+	is_int(heard(ts), 't', "a stranger gets a turn");
+	order(all[1], 'x');
+	order(all[1], '1');
+	ok(is_quiet(ts), "another waits: half of the turns are not for them");
+	order(all[2], '2');
+	is_int(heard(ts), 't', "but for ours");
+	order(all[2], 'o');
+	is_int(heard(ts), 'n', "who need not make room for them");
+	order(all[0], 'e');
+	is_int(heard(ts), 't', "only they do");
+	for (n = 0; n < 3; n++)
+		close(all[n]);
+	turns_free(ts);
+	while (wait(NULL) > 0)
+		continue;
+}
+
 int
 main(void)
 {
@@ -200,5 +233,6 @@ main(void)
 		return 1;
 	test_alone();
 	test_turns();
+	test_strangers();
 	return done_testing();
 }
