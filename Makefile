@@ -37,7 +37,7 @@ FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server
 		carry drain deliver finding check legal place authority cover \
 		plan examine verdict \
 		talk look conduct offers rehearse survey \
-		desk detail listing tally copy hand submit
+		desk detail listing tally copy hand submit flush run vigil
 LIB =		$(GROUND) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4)
 
 PROGRAMS =	bin/mx-receive bin/mx-queue bin/mx-flush bin/mx-check bin/mx-expire
