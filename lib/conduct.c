@@ -58,7 +58,7 @@ judge_connect(struct findings *f, const struct conduct *c)
 	if (is_our_fault(l->error))
 		finding_unknown(f, CHECK_SMTP_CONNECT, host(c),
 		    "This machine cannot go there (%s): look from another "
-		    "one.", l->why);
+		    "one, or at what it can reach alone (-4, -6).", l->why);
 	else
 		finding_add(f, CHECK_FAIL, CHECK_SMTP_CONNECT, host(c),
 		    "No connection (%s): start a server there and let port "

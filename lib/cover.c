@@ -352,8 +352,9 @@ judge_policy(struct check *c, const struct check_options *o, bool record)
 
 	if (!sts_policy_parse(&p, o->policy, &why)) {
 		finding_add(&c->found, CHECK_FAIL, CHECK_STS_POLICY,
-		    c->domain, "The MTA-STS policy is not in order: %s.",
-		    why);
+		    c->domain, "The MTA-STS policy is not in order (%s): "
+		    "mend https://mta-sts.%s/.well-known/mta-sts.txt.",
+		    why, c->domain);
 		return;
 	}
 	finding_add(&c->found, CHECK_OK, CHECK_STS_POLICY, c->domain,

@@ -133,6 +133,7 @@ for broken in 'mode: enforce' 'version: STSv2' 'mx: 192.0.2.1' 'nonsense' \
 done
 grep -v version "$T/policy" >"$T/p2" && mv "$T/p2" "$T/policy"
 with 2 "fail sts-policy good.example"
+says 'mend https://mta-sts.good.example/.well-known/mta-sts.txt' "and where"
 policy enforce 604800 plain.example >"$T/policy"
 check -q -P - none.example <"$T/policy"
 is "$(cut -f 1,3,4 <"$T/stdout" | tr '\t' ' ')" \

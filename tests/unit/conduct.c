@@ -144,6 +144,7 @@ test_session(void)
 	ends(LOOK_CONNECT, TALK_LOST, "Network is unreachable");
 	l.error = ENETUNREACH;
 	judged("unknown smtp-connect", "no way there");
+	says(CHECK_SMTP_CONNECT, "what it can reach alone (-4, -6)");
 	k.reverse = DNS_NXDOMAIN;
 	judged("unknown smtp-connect; warn smtp-ptr", "no PTR either");
 
