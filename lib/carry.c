@@ -350,9 +350,9 @@ launch(struct carry *c, struct parcel *p)
 		}
 		fresh = l->carried == 0;
 		(void)choose(p, smtp_client_rcpt_max(l->client));
+		result = smtp_client_begin(l->client, &p->m, &p->r);
 		p->dsn = (smtp_client_offers(l->client) &
 		    SMTP_OFFER_DSN) != 0;
-		result = smtp_client_begin(l->client, &p->m, &p->r);
 		if (result == SMTP_CLIENT_OK) {
 			log_debug("sending id=%s to %s", p->m.entry.id,
 			    l->peer);

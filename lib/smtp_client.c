@@ -658,16 +658,17 @@ smtp_client_begin(struct smtp_client *c, const struct message *m,
 		    "session is over", sizeof(r->error));
 		return SMTP_CLIENT_LOST;
 	}
+	result = is_ready_for(c, &m->envelope);
+	if (result != SMTP_CLIENT_OK) {
+		(void)strlcpy(r->error, c->error, sizeof(r->error));
+		return result;
+	}
+	/* Now: what is offered may be another after an XCLIENT. */
 	r->lack = smtp_params_lack(&c->s, &m->envelope);
 	if (r->lack != SMTP_LACKS_NOTHING) {
 		(void)strlcpy(r->error, smtp_params_lack_text(r->lack),
 		    sizeof(r->error));
 		return SMTP_CLIENT_UNABLE;
-	}
-	result = is_ready_for(c, &m->envelope);
-	if (result != SMTP_CLIENT_OK) {
-		(void)strlcpy(r->error, c->error, sizeof(r->error));
-		return result;
 	}
 	f = &c->flight[(c->first + c->n) % WINDOW_MAX];
 	*f = (struct flight){ .m = m, .r = r, .chunked = is_chunked(c) };

@@ -12,6 +12,7 @@ cat >"$T/table" <<'END'
 plain
 dsn EHLO=250-p\n250-8BITMIME\n250-PIPELINING\n250 DSN
 helo EHLO=500 what
+veil EHLO=250-p\n250-XCLIENT ADDR NAME HELO PROTO\n250-PIPELINING\n250-SMTPUTF8\n250 DSN;EHLO=250 p
 half RCPT=550 5.1.1 no such user;RCPT=ok
 other RCPT=550 5.1.1 no such user;RCPT=ok
 refuse RCPT=550 5.1.1 no such user
@@ -26,6 +27,7 @@ route()
 for name in plain dsn helo half refuse; do
 	mkdomain $name.test "$(route $name)"
 done
+mkdomain veil.test "$(route veil)" "identify xclient"
 mkdomain held.test "bounce no" "$(route other)"
 mkdomain no.test "bounce no" "expire 1d" "$(route refuse)"
 mkdomain old.test "expire 1d" "route 127.0.0.1:$(free_port)"
@@ -119,6 +121,18 @@ said "recipient 1 Action: relayed" "HELO: relayed"
 is "$(n helo.test)" 0 "HELO: all are gone"
 is "$(find "$SPOOL/mail" -path '*/new/*' -type f | wc -l)" 2 \
     "no report to the null sender, none with NOTIFY=NEVER"
+
+craft veil.test 60 '<ann@a8.test>' \
+    'p <a@veil.test> NOTIFY=SUCCESS|Mx-Client: 192.0.2.7'
+craft veil.test 61 '<ann@a9.test> SMTPUTF8' \
+    'p <a@veil.test>|Mx-Client: 192.0.2.7'
+flush veil.test
+unlike "$(cat "$T/primary/veil.log")" '^> .*(NOTIFY|SMTPUTF8)' \
+    "an XCLIENT takes its offers away: they are not used"
+report a8.test
+said "recipient 1 Action: relayed" "and the sender told of that"
+is "$(n veil.test)" 1 "what needs them waits"
+rm -r "$SPOOL/mail/veil.test" "$SPOOL/mail/a8.test"
 
 craft half.test 60 '<ann@a5.test>' 'p <a@half.test> NOTIFY=SUCCESS,FAILURE' \
     'p <b@half.test> NOTIFY=SUCCESS,FAILURE' \
