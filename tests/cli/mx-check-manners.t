@@ -283,7 +283,7 @@ words bycert.example warn tlsa-match 'TLSA 3 0 1 matches, but'
 found mismatch.example "warn smtp-cert mismatch.example" \
     "fail tlsa-match mismatch.example"
 words mismatch.example fail tlsa-match \
-    "publish 3 1 1 $(cat "$T/good.example.key.hash")"
+    "TLSA 3 1 1 $(cat "$T/good.example.key.hash")"
 found twelve.example
 words twelve.example ok smtp-starttls 'TLSv1\.2'
 words twelve.example ok tlsa-match '3 1 1 matches'
