@@ -14,6 +14,7 @@
 #include "domain.h"
 #include "drain.h"
 #include "event.h"
+#include "header.h"
 #include "inquiry.h"
 #include "learn.h"
 #include "ledger.h"
@@ -123,6 +124,7 @@ conclude(struct flush *f)
 
 	settle_end(&f->settle);
 	settle_sync(&f->settle);
+	f->way.state.sending = 0;
 	if (breaker_tripped(f->settle.breaker) != BREAKER_WHOLE) {
 		way_stop(&f->way, s->cause);
 		return;
@@ -206,6 +208,22 @@ work_off(struct flush *f, enum way_found found)
 	return result;
 }
 
+/* Nobody was left to say it of each message. */
+static void
+tell_of_crash(struct flush *f)
+{
+	struct domain *d = &f->way.state;
+	char when[HEADER_DATE_MAX];
+
+	if (d->sending == 0 || f->args->dry)
+		return;
+	header_rfc3339(when, d->sending);
+	log_warnx("possible duplicate domain=%s reason=\"the run of %s was cut "
+	    "short; what it was sending may have arrived\"", f->domain, when);
+	d->sending = 0;
+	way_save(&f->way);
+}
+
 static int
 flush_domain(struct flush *f)
 {
@@ -236,11 +254,16 @@ flush_domain(struct flush *f)
 		f->link.turn->stranger = !f->way.ours;
 	if (ours == CONF_YES && !args->dry)
 		f->way.event = &f->event;
+	tell_of_crash(f);
 	if (way_is_stopped(&f->way))
 		return 0;
 	found = way_probe(&f->way);
 	if (found != WAY_NONE)
 		result = work_off(f, found);
+	if (f->way.state.sending != 0) {
+		f->way.state.sending = 0;
+		way_save(&f->way);
+	}
 	return result;
 }
 

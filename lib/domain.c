@@ -78,6 +78,7 @@ static const struct field {
 	{ "held-until", offsetof(struct domain, held_until), 0 },
 	{ "good", offsetof(struct domain, good), 0 },
 	{ "released", offsetof(struct domain, released), 0 },
+	{ "sending", offsetof(struct domain, sending), 0 },
 }, texts[] = {
 #define TEXT(key, field) \
 	{ key, offsetof(struct domain, field), \

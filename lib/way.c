@@ -340,6 +340,7 @@ try_route(struct way *w, const char *why)
 			write_outage(w, "detour", why);
 	}
 	(void)strlcpy(d->detour, why, sizeof(d->detour));
+	d->sending = time(NULL);
 	set_state(w, DOMAIN_UP, "");
 	return WAY_OPEN;
 }

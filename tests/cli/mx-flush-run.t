@@ -22,6 +22,7 @@ dies DATA=ok;DATA=!;DATA=ok
 hops MAIL=ok;MAIL=!;MAIL=ok
 busy
 exact
+takes END=?
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
 cleanup_pid $!
@@ -323,6 +324,26 @@ wait $pid
 is "$?" 1 "a worker that is killed: exit 1"
 like "$(cat "$T/said")" "ended by signal 6" "a worker that is killed: told"
 is "$(waiting a.test) $(waiting b.test)" "1 0" "the others go on"
+
+fresh "timeout dot 20s"
+mkdomain a.test "$(route takes)"
+add a@a.test one >/dev/null
+"$BIN/mx-flush" -C "$CONF" 2>"$T/said" &
+pid=$!
+cleanup_pid $pid
+ok "a server that does not answer a text" until_ok 5 \
+    test -e "$T/primary/takes.1"
+kill -9 "$(pgrep -P $pid)" $pid
+wait $pid
+mkdomain a.test "$(route good)"
+"$BIN/mx-flush" -v -C "$CONF" 2>"$T/said"
+is "$(waiting a.test)" 0 "cut short in the middle: sent again"
+like "$(cat "$T/said")" \
+    'possible duplicate domain=a\.test reason="the run of 20.* was cut short' \
+    "and the log says so"
+add a@a.test two >/dev/null
+"$BIN/mx-flush" -v -C "$CONF" 2>"$T/said"
+unlike "$(cat "$T/said")" 'possible duplicate' "once"
 
 ### Crashed after the mark, before the report; damaged files
 
