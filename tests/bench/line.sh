@@ -13,8 +13,8 @@ connections() {
 }
 
 line_run() {
-	few=300 many=3000
-	[ -z "$QUICK" ] || few=200 many=2000
+	few=300 many=10000
+	[ -z "$QUICK" ] || few=200 many=4000
 	connections 4
 	round=0
 	while [ $round -lt $ROUNDS ]; do
