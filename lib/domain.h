@@ -39,7 +39,7 @@ struct domain {
 	time_t last_try;	/* 0: never */
 	time_t next_try;	/* 0: not known, or not by itself */
 	time_t held_until;	/* DOMAIN_HELD: 0 until released */
-	time_t sending;		/* a run that has not ended began then; 0 none */
+	time_t sending;		/* an unended run's beginning; 0 none */
 	char error[512];	/* the last one; "" none; plain text */
 	char why[256];		/* DOMAIN_HELD: the operator's words */
 
