@@ -652,19 +652,43 @@ no_seccomp(void)
 	alone();
 }
 
+#ifdef __x86_64__
+/* getpid(2) of i386: no kernel and no hypervisor need have it. */
+static void
+other_abi(void)
+{
+	long r;
+
+	__asm__ volatile("int $0x80" : "=a"(r) : "a"(20L) : "memory");
+	outcome->error[0] = (int)r;
+	_exit(0);
+}
+
 static void
 wrong_abi(void)
 {
 	outcome->layers = enter(false, outcome->active);
-#ifdef __x86_64__
-	long r;
-
-	/* getpid(2) of i386 */
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(20L) : "memory");
-	outcome->error[0] = (int)r;
-#endif
-	_exit(0);
+	other_abi();
 }
+
+static void
+test_wrong_abi(void)
+{
+	int status;
+
+	status = run(other_abi);
+	if (!WIFEXITED(status) || outcome->error[0] <= 0) {
+		skip("no calls of i386 here", "a call of i386 kills");
+		return;
+	}
+	status = run(wrong_abi);
+	if ((outcome->layers & CALLS) == 0)
+		skip("no seccomp", "a call of i386 kills");
+	else
+		ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
+		    "a call of i386 kills");
+}
+#endif
 
 static void
 limits(void)
@@ -745,21 +769,12 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 int
 main(void)
 {
-	int status;
-
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	furnish();
 	test_roles();
-	status = run(wrong_abi);
 #ifdef __x86_64__
-	if ((outcome->layers & CALLS) == 0 || outcome->error[0] == -ENOSYS)
-		skip("no seccomp, or no i386", "a call of i386 kills");
-	else
-		ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
-		    "a call of i386 kills");
-#else
-	(void)status;
+	test_wrong_abi();
 #endif
 
 	run(limits);
