@@ -164,14 +164,17 @@ null_mx(struct check *c, const struct check_options *o, size_t hosts,
 		finding_add(&c->found, CHECK_FAIL, CHECK_NULL_MX_MIXED,
 		    c->domain, "The null MX, which says that the domain takes "
 		    "no mail, stands beside other hosts: remove the record "
-		    "\"MX %d .\".", preference);
+		    "\"%s. MX %d .\".", c->domain, preference);
 	else if (o->us != NULL)
 		finding_add(&c->found, CHECK_FAIL, CHECK_NULL_MX, c->domain,
-		    "The null MX says that the domain takes no mail: remove "
-		    "it, if a backup is to keep some.");
+		    "The null MX says that the domain takes no mail: if it "
+		    "shall take some, put records for the primary and, with a "
+		    "greater number, for the backup in the place of "
+		    "\"%s. MX %d .\".", c->domain, preference);
 	else if (preference != 0)
 		finding_add(&c->found, CHECK_WARN, CHECK_NULL_MX, c->domain,
-		    "The null MX has preference %d: write 0.", preference);
+		    "The null MX has preference %d: write \"%s. MX 0 .\".",
+		    preference, c->domain);
 	else
 		finding_add(&c->found, CHECK_OK, CHECK_NULL_MX, c->domain,
 		    "The null MX says that the domain takes no mail.");

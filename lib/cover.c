@@ -364,8 +364,8 @@ judge_policy(struct check *c, const struct check_options *o, bool record)
 	if (!record)
 		finding_add(&c->found, CHECK_WARN, CHECK_STS_RECORD,
 		    c->domain, "There is a policy, but no sound TXT record "
-		    "at _mta-sts, so nobody asks for it: add "
-		    "\"v=STSv1; id=20260101;\".");
+		    "at _mta-sts, so nobody asks for it: add the TXT record "
+		    "\"v=STSv1; id=20260101;\" at _mta-sts.%s.", c->domain);
 	if (p.mode == STS_NONE)
 		return;
 	if (p.max_age < AGE_SHORT)

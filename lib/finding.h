@@ -95,7 +95,7 @@ struct check_finding {
 	enum check_id id;
 	bool unknown;		/* a temporary failure: nothing is proven */
 	char subject[ADDR_DOMAIN_MAX + 1];
-	char text[400];		/* sentences, one line; not yet escaped */
+	char text[800];		/* sentences, one line; not yet escaped */
 };
 
 struct findings {

@@ -60,9 +60,9 @@ add_literal(struct check *c, const struct check_host *h, const char *addr)
 {
 	finding_add(&c->found, CHECK_FAIL, CHECK_MX_LITERAL, h->name,
 	    "An address stands where a host name must: add \"mail.%s. %s "
-	    "%s\", and write \"MX %d mail.%s.\".", c->domain,
-	    strchr(addr, ':') != NULL ? "AAAA" : "A", addr, h->preference,
-	    c->domain);
+	    "%s\", and change the record to \"%s. MX %d mail.%s.\".",
+	    c->domain, strchr(addr, ':') != NULL ? "AAAA" : "A", addr,
+	    c->domain, h->preference, c->domain);
 }
 
 /* True if the name can have addresses. */
@@ -210,7 +210,8 @@ judge_dot(struct check *c, const struct check_host *h)
 	if (legal_meant(c, h, name)) {
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_DOT, h->name,
 		    "There is no such host; the final dot was forgotten in "
-		    "the zone file: write \"%s.\", with the dot.", name);
+		    "the zone file: write \"%s. MX %d %s.\", with the dot.",
+		    c->domain, h->preference, name);
 		return true;
 	}
 	if (name_before_zone(c, h->name, name) && check_is_in_zone(c, name))
@@ -232,7 +233,8 @@ judge_alias(struct check *c, const struct check_host *h)
 	    strcmp(q->canonical, h->name) != 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ALIAS, h->name,
 		    "The host is an alias (CNAME) of %s: put that name into "
-		    "the MX record.", q->canonical);
+		    "the MX record, \"%s. MX %d %s.\".", q->canonical,
+		    c->domain, h->preference, q->canonical);
 }
 
 /* Addresses */
@@ -271,11 +273,12 @@ judge_presence(struct check *c, const struct check_host *h)
 		    "gets no mail: add an MX record for each host.");
 	else if (h->outcome == DNS_NODATA)
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
-		    "The host has no address: add an A or AAAA record, or "
-		    "remove the MX record.");
+		    "The host has no address: add an A or AAAA record for "
+		    "it, or remove the MX record.");
 	else if (h->outcome == DNS_NXDOMAIN)
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ADDRESS, h->name,
-		    "The host does not exist: add an A or AAAA record, or "
+		    "The host does not exist: if its name is misspelt, mend "
+		    "the MX record; else add an A or AAAA record for it, or "
 		    "remove the MX record.");
 }
 

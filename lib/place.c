@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,11 +144,29 @@ listed_at(const struct check *c, const struct conf *us)
 	return NULL;
 }
 
+/* The backup's record behind all others: in quotes, as a zone file has it. */
+#define RECORD_MAX	(2 * ADDR_DOMAIN_MAX + 80)
+static const char *
+record_behind(char *buf, const struct check *c, const char *name)
+{
+	int last = c->host[c->nhost - 1].preference;
+
+	if (last + STEP <= UINT16_MAX)
+		(void)snprintf(buf, RECORD_MAX, "\"%s. MX %d %s.\"",
+		    c->domain, last + STEP, name);
+	else
+		(void)snprintf(buf, RECORD_MAX, "an MX record with a greater "
+		    "number than %d, after you have made all smaller (-s "
+		    "prints them),", last);
+	return buf;
+}
+
 static void
 judge_unlisted(struct check *c, const struct check_options *o)
 {
 	const char *name = o->us->hostname, *what;
 	const struct check_host *last = &c->host[c->nhost - 1];
+	char line[RECORD_MAX];
 
 	if ((what = almost_listed(c, name)) != NULL)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
@@ -160,21 +179,22 @@ judge_unlisted(struct check *c, const struct check_options *o)
 		    "has passed, or mend what ns- findings say.", what);
 	else if (last->preference < 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
-		    "The backup gets no mail: add two records, \"MX 10 %s.\" "
-		    "and \"MX 20 %s.\".", last->name, name);
+		    "The backup gets no mail: add two records to the zone, "
+		    "\"%s. MX 10 %s.\" and \"%s. MX 20 %s.\".", c->domain,
+		    last->name, c->domain, name);
 	else
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_LISTED, name,
 		    "The backup is not among the MX hosts and gets no mail: "
-		    "add the record \"MX %d %s.\".", last->preference + STEP,
-		    name);
+		    "add %s to the zone.", record_behind(line, c, name));
 }
 
 static void
 judge_rank(struct check *c, const struct check_options *o)
 {
 	struct rank r = { .name = o->us->hostname };
-	int behind = c->host[c->nhost - 1].preference + STEP;
+	char line[RECORD_MAX];
 
+	(void)record_behind(line, c, r.name);
 	rank_find(&r, c);
 	if (r.own == -2)
 		judge_unlisted(c, o);
@@ -186,18 +206,20 @@ judge_rank(struct check *c, const struct check_options *o)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_EQUAL, r.name,
 		    "The backup has the lowest number (%d) together with "
 		    "another host, so it gets a part of all mail and has "
-		    "nobody to hand it to: change its record to \"MX %d "
-		    "%s.\".", r.own, behind, r.name);
+		    "nobody to hand it to: in the zone, change its record to "
+		    "%s.", r.own, line);
 	else if (r.worse > 0)
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_BEST, r.name,
 		    "The backup has the lowest number (%d), so it gets all "
-		    "mail and has nobody to hand it to: change its record to "
-		    "\"MX %d %s.\".", r.own, behind, r.name);
+		    "mail and has nobody to hand it to: in the zone, change "
+		    "its record to %s.", r.own, line);
 	else
 		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_ALONE, r.name,
 		    "The backup is the only MX host and has nobody to hand "
-		    "mail to: add the primary, with a number lower than %d.",
-		    r.own);
+		    "mail to: add the primary with a lower number than the "
+		    "backup's, as in \"%s. MX %d primary.example.\"%s.",
+		    c->domain, r.own > STEP ? STEP : r.own / 2, r.own > 0 ?
+		    "" : ", after you have made the backup's greater");
 }
 
 /* Where nobody said who the backup is. */

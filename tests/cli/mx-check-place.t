@@ -88,13 +88,13 @@ bad three.example 0
 has three.example "ok backup-order mx2.backup.test"
 says '0 come before, 0 beside and 1 after' "a third one"
 bad absent.example 2 "fail backup-listed mx2.backup.test"
-says 'add the record "MX 20 mx2.backup.test."' "what to add"
+says 'add ".*\. MX 20 mx2.backup.test." to the zone' "what to add"
 bad alone.example 2 "fail backup-alone mx2.backup.test"
 bad best.example 2 "fail backup-best mx2.backup.test"
-says 'change its record to "MX 30 mx2.backup.test."' "what to write"
+says 'change its record to "best.example. MX 30 mx2.backup.test."' "what to write"
 bad bare.example 2 "warn implicit-mx bare.example" \
     "fail backup-listed mx2.backup.test"
-says '"MX 10 bare.example." and "MX 20 mx2.backup.test."' "what to add"
+says '"bare.example. MX 10 bare.example." and "bare.example. MX 20 mx2.backup.test."' "what to add"
 bad equal.example 2 "fail backup-equal mx2.backup.test"
 bad dead.example 2 "fail mx-address none.example" \
     "fail backup-primary none.example"
