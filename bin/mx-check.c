@@ -372,6 +372,24 @@ key_prepare(struct options *o)
 	tls_secret_clear(&secret);
 }
 
+/* "mx-check -s ...", for eyes; lives until the end. */
+static const char *
+plan_command(const struct options *o)
+{
+	char *text;
+	int n;
+
+	if (o->backup != NULL)
+		n = asprintf(&text, "mx-check -s -b %s", o->conf.hostname);
+	else if (o->dir != NULL)
+		n = asprintf(&text, "mx-check -s -C %s", o->dir);
+	else
+		n = asprintf(&text, "mx-check -s");
+	if (n == -1)
+		err(UNKNOWN, NULL);
+	return text;
+}
+
 /* For eyes, and in which colours. */
 static void
 style_choose(struct verdict_style *style)
@@ -548,6 +566,9 @@ main(int argc, char **argv)
 	style_choose(&o.style);
 	names_find(&run.names, &o, argv + optind);
 	texts_read(&o);
+	o.style.several = run.names.n > 1;
+	if (o.check.us != NULL)
+		o.style.plan = plan_command(&o);
 	if (o.check.plan)
 		key_prepare(&o);
 	run.dns = resolver_open(&o);

@@ -14,7 +14,8 @@
 #include "row.h"
 #include "verdict.h"
 
-#define INDENT	6
+#define INDENT		6
+#define HOST_WIDTH	28	/* columns */
 
 static const char *
 outcome_name(enum dns_outcome outcome)
@@ -87,20 +88,29 @@ means(const struct check *c)
 	return text;
 }
 
+#define ADDRS_TEXT	(CHECK_ADDRS_MAX * (INET6_ADDRSTRLEN + 1))
+static const char *
+addrs_print(char *all, const struct check_host *h)
+{
+	char one[INET6_ADDRSTRLEN];
+	size_t i;
+
+	all[0] = '\0';
+	for (i = 0; i < h->naddr; i++) {
+		if (i > 0)
+			(void)strlcat(all, " ", ADDRS_TEXT);
+		(void)strlcat(all, ipaddr_print(one, &h->addr[i]),
+		    ADDRS_TEXT);
+	}
+	return all;
+}
+
 /* "try domain preference host address ..." */
 static void
 host_text(struct row *r, const struct check *c, const struct check_host *h)
 {
-	char all[CHECK_ADDRS_MAX * (INET6_ADDRSTRLEN + 1)] = "";
-	char one[INET6_ADDRSTRLEN];
-	size_t i;
+	char all[ADDRS_TEXT];
 
-	for (i = 0; i < h->naddr; i++) {
-		if (i > 0)
-			(void)strlcat(all, " ", sizeof(all));
-		(void)strlcat(all, ipaddr_print(one, &h->addr[i]),
-		    sizeof(all));
-	}
 	row_begin(r);
 	row_text(r, "record", "try", 4);
 	row_text(r, "domain", c->domain, 20);
@@ -108,8 +118,8 @@ host_text(struct row *r, const struct check *c, const struct check_host *h)
 		row_int(r, "preference", h->preference, -5);
 	else
 		row_text(r, "preference", "-", -5);
-	row_text(r, "host", h->name, 28);
-	row_maybe(r, "addresses", all, 0);
+	row_text(r, "host", h->name, HOST_WIDTH);
+	row_maybe(r, "addresses", addrs_print(all, h), 0);
 	row_end(r);
 }
 
@@ -183,6 +193,19 @@ paint(FILE *f, const struct verdict_style *style, enum check_level level,
 		fputs(text, f);
 }
 
+/* A word, or words in quotes: what is to be copied stays in one piece. */
+static size_t
+piece(const char *text)
+{
+	size_t len = strcspn(text, " "), quoted = strcspn(text, "\"");
+	const char *end;
+
+	if (quoted < len && (end = strchr(text + quoted + 1, '"')) != NULL &&
+	    end > text + len)
+		len = (size_t)(end - text) + strcspn(end, " ");
+	return len;
+}
+
 /* TEXT from column AT, no line longer than the terminal; ends it. */
 static void
 fold(FILE *f, const char *text, int at, int indent, int width)
@@ -192,7 +215,9 @@ fold(FILE *f, const char *text, int at, int indent, int width)
 	fprintf(f, "%*s", indent - at, "");
 	at = indent;
 	while (*text != '\0') {
-		len = strcspn(text, " ");
+		len = piece(text);
+		if (indent + (int)len >= width)
+			len = strcspn(text, " ");
 		if (at > indent && at + 1 + (int)len >= width) {
 			fprintf(f, "\n%*s", indent, "");
 			at = indent;
@@ -223,6 +248,14 @@ finding_eyes(FILE *f, const struct check_finding *g,
 	fold(f, text, 0, INDENT, style->width);
 }
 
+/* Where name servers or lookups fail, what else is found may be their fault. */
+static bool
+is_root(enum check_id id)
+{
+	return id <= CHECK_UNFINISHED || (id >= CHECK_NS_RECORDS &&
+	    id <= CHECK_NS_PARENT);
+}
+
 /* Faults first: they are what one came for. */
 static void
 findings_eyes(FILE *f, const struct check *c,
@@ -230,14 +263,17 @@ findings_eyes(FILE *f, const struct check *c,
 {
 	static const enum check_level order[] = { CHECK_FAIL, CHECK_WARN,
 		CHECK_OK };
+	const struct check_finding *g;
 	size_t i, k, good = 0;
 
-	for (k = 0; k < 3; k++)
+	for (k = 0; k < 6; k++)
 		for (i = 0; i < c->found.n; i++) {
-			if (c->found.finding[i].level != order[k])
+			g = &c->found.finding[i];
+			if (g->level != order[k / 2] ||
+			    is_root(g->id) != (k % 2 == 0))
 				continue;
-			if (order[k] != CHECK_OK || style->all)
-				finding_eyes(f, &c->found.finding[i], style);
+			if (g->level != CHECK_OK || style->all)
+				finding_eyes(f, g, style);
 			else
 				good++;
 		}
@@ -249,18 +285,98 @@ findings_eyes(FILE *f, const struct check *c,
 	    good == 1 ? "it" : "them");
 }
 
+/* With the addresses below where there is no room beside it. */
+static void
+host_eyes(FILE *f, const struct check *c, const struct check_host *h,
+    int width)
+{
+	char all[ADDRS_TEXT], name[4 * sizeof(h->name)], number[16] = "-";
+	int at, pad, room;
+
+	(void)plain(name, sizeof(name), h->name);
+	(void)addrs_print(all, h);
+	if (h->preference >= 0)
+		(void)snprintf(number, sizeof(number), "%d", h->preference);
+	at = fprintf(f, "try  %-20s %5s %s", c->domain, number, name);
+	if (all[0] == '\0')
+		(void)strlcpy(all, "-", sizeof(all));
+	pad = strlen(name) < HOST_WIDTH ? HOST_WIDTH - (int)strlen(name) : 0;
+	room = width - 1 - at - 1 - (int)strlen(all);
+	if (room >= 0)
+		fprintf(f, "%*s %s\n", pad < room ? pad : room, "", all);
+	else {
+		fputc('\n', f);
+		fold(f, all, 0, 2 * INDENT, width);
+	}
+}
+
+/* Would the lines of plan.c mend it? */
+static bool
+is_planned(enum check_id id)
+{
+	return id == CHECK_IMPLICIT_MX || id == CHECK_NULL_MX ||
+	    id == CHECK_NULL_MX_MIXED || id == CHECK_MX_LITERAL ||
+	    id == CHECK_MX_TWICE || id == CHECK_MX_DOT ||
+	    id == CHECK_MX_ALIAS || id == CHECK_BACKUP_LISTED ||
+	    id == CHECK_BACKUP_BEST || id == CHECK_BACKUP_EQUAL ||
+	    id == CHECK_TLSA_COVER;
+}
+
+/* A command to copy. */
+static void
+next_eyes(FILE *f, const struct check *c, const struct verdict_style *style)
+{
+	const struct check_finding *g;
+	bool planned = false;
+	size_t i;
+
+	if (c->nhost == 0 || style->quiet)
+		return;
+	if (style->plan == NULL) {
+		fputs("next  ", f);
+		fold(f, "-b NAME says which host is the backup; then its "
+		    "place is judged", INDENT, INDENT, style->width);
+		return;
+	}
+	for (i = 0; i < c->found.n; i++) {
+		g = &c->found.finding[i];
+		/* What is planned on a wrong answer is wrong. */
+		if (g->level == CHECK_FAIL && is_root(g->id))
+			return;
+		planned |= g->level != CHECK_OK && is_planned(g->id);
+	}
+	if (planned)
+		fprintf(f, "next  %s %s\n%*sprints the lines for the zone "
+		    "file\n", style->plan, c->domain, INDENT, "");
+}
+
+static bool
+has_fault(const struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->found.n; i++)
+		if (c->found.finding[i].level != CHECK_OK)
+			return true;
+	return false;
+}
+
 static void
 write_eyes(FILE *f, const struct check *c, const struct verdict_style *style)
 {
+	char domain[4 * sizeof(c->domain)];
 	struct row r;
 	char *text;
 	size_t i;
 
 	row_init(&r, f, ROW_COLUMNS);
+	if (style->several && (!style->quiet || has_fault(c)))
+		fprintf(f, "\n%s:\n", plain(domain, sizeof(domain),
+		    c->domain));
 	if (!style->quiet) {
 		answer_each(c, answer_text, &r);
 		for (i = 0; i < c->nhost; i++)
-			host_text(&r, c, &c->host[i]);
+			host_eyes(f, c, &c->host[i], style->width);
 		if ((text = means(c)) != NULL) {
 			char safe[4096];
 
@@ -271,6 +387,7 @@ write_eyes(FILE *f, const struct check *c, const struct verdict_style *style)
 		}
 	}
 	findings_eyes(f, c, style);
+	next_eyes(f, c, style);
 }
 
 /* JSON */

@@ -16,6 +16,9 @@ struct verdict_style {
 	bool colour;
 	bool quiet;		/* only what is not ok */
 	bool all;		/* on a terminal the good at length, too */
+	bool several;		/* domains: a terminal shows which is which */
+	const char *plan;	/* the command for what plan.h writes, but for
+				   the domain; NULL if no backup is known */
 	int width;		/* columns of the terminal */
 };
 
@@ -25,7 +28,7 @@ struct verdict {
 	int status;
 	size_t ok, warn, fail, unknown;	/* findings */
 	size_t hosts;
-	char worst[ADDR_DOMAIN_MAX + 480];	/* the finding to begin with */
+	char worst[ADDR_DOMAIN_MAX + 840];	/* the finding to begin with */
 };
 
 /* The answer, what senders will do, the hosts in order, the findings. */

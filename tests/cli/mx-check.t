@@ -323,6 +323,23 @@ if command -v script >/dev/null; then
 	    "what is ok is counted"
 	TERM=vt100 eyes -v two.example
 	like "$(cat "$T/tty")" 'mx-address: mx1.two.example' "-v shows it"
+	like "$(tail -n 1 "$T/tty")" '^next  -b NAME' "and what would tell more"
+	TERM=vt100 NO_COLOR=1 eyes -b mx2.backup.test equal.example \
+	    ede-6.example
+	is "$(sed -n '/^fail  backup-equal/,/^      its/p' "$T/tty")" \
+	    "fail  backup-equal: mx2.backup.test
+      The backup has the lowest number (10) together with another host, so it
+      gets a part of all mail and has nobody to hand it to: in the zone, change
+      its record to \"equal.example. MX 20 mx2.backup.test.\"." \
+	    "a record is not broken"
+	is "$(sed -n '/^next/,/^$/p' "$T/tty")" \
+	    "next  mx-check -s -b mx2.backup.test equal.example
+      prints the lines for the zone file" "a command to copy, where it helps"
+	is "$(grep -c '^ede-6.example:$' "$T/tty")" 1 "whose findings they are"
+	TERM=vt100 NO_COLOR=1 eyes -q two.example literal.example
+	is "$(sed -n '1,/^fail/p' "$T/tty")" "
+literal.example:
+fail  mx-literal: 8.8.4.4" "-q: only of those with a fault"
 	TERM=vt100 NO_COLOR=1 eyes two.example twin.example literal.example
 	unlike "$(cat "$T/tty")" "$(printf '\033')" "NO_COLOR"
 	is "$(grep -c '.\{81\}' "$T/tty")" 0 "no line is too long"
