@@ -131,7 +131,8 @@ conclude(struct flush *f)
 	}
 	f->way.state.accepted = breaker_proven(f->settle.breaker);
 	way_save(&f->way);
-	if (learn_save(s->learn, f->args->spool, f->domain, time(NULL)) == -1)
+	if (learn_save(s->learn, f->args->spool, f->domain,
+	    !breaker_is_trial(s->breaker), time(NULL)) == -1)
 		log_warn("%s: cannot note its recipients", f->domain);
 }
 

@@ -78,7 +78,7 @@ static void
 save_learnt(struct drain *d)
 {
 	team_lock(d->team);
-	if (learn_save(d->carry->settle->learn, d->spool, d->domain,
+	if (learn_save(d->carry->settle->learn, d->spool, d->domain, true,
 	    time(NULL)) == -1)
 		log_warn("%s: cannot note its recipients", d->domain);
 	team_unlock(d->team);

@@ -86,13 +86,14 @@ learn_rcpt(struct learn *l, const char *address, const struct reply *reply)
 }
 
 int
-learn_save(struct learn *l, struct spool *sp, const char *domain, time_t now)
+learn_save(struct learn *l, struct spool *sp, const char *domain, bool believe,
+    time_t now)
 {
 	size_t n = 0;
 
 	if (l == NULL || l->good == 0)
 		return 0;
-	if (l->n - l->good <= l->good)
+	if (believe && l->n - l->good <= l->good)
 		return recipients_learn(sp, domain, l->entry, l->n, now);
 	/* The good ones alone, which go to the front. */
 	for (size_t i = 0; i < l->n; i++)

@@ -35,11 +35,11 @@ void learn_rcpt(struct learn *l, const char *address,
     const struct reply *reply);
 
 /*
- * Remembers it, under the domain's lock.  Refusals count only in a run with
- * at least as many recipients accepted: a server that is half repaired
- * refuses everybody.  0, or -1 with errno.
+ * Remembers it, under the domain's lock.  Refusals count only if BELIEVE, and
+ * in a run with at least as many recipients accepted: a server that is half
+ * repaired refuses everybody.  0, or -1 with errno.
  */
 int learn_save(struct learn *l, struct spool *sp, const char *domain,
-    time_t now);
+    bool believe, time_t now);
 
 #endif

@@ -267,9 +267,8 @@ is_believed(struct settle *s, const struct message *m,
 	time_t now = time(NULL);
 
 	(void)strlcpy(s->last, text, sizeof(s->last));
-	if (b->percent == 0)
-		return true;
-	if (learn_is_unknown(&r->rcpt[k].reply) && is_known_good(s, address)) {
+	if (b->percent > 0 && learn_is_unknown(&r->rcpt[k].reply) &&
+	    is_known_good(s, address)) {
 		(void)snprintf(who, sizeof(who), "%s was known good",
 		    plain(plain_address, sizeof(plain_address), address));
 		if (b->trial)
@@ -278,6 +277,10 @@ is_believed(struct settle *s, const struct message *m,
 		if (b->trial || now - m->entry.msgid.time < KNOWN_WAITS)
 			return false;
 	}
+	/* Not before: who is known bad would not be known good any more. */
+	learn_rcpt(s->learn, address, &r->rcpt[k].reply);
+	if (b->percent == 0)
+		return true;
 	if (*d == NULL)
 		*d = doubts_add(&s->doubts, m->entry.id, r->nrcpt - k);
 	if (*d != NULL) {
@@ -316,10 +319,11 @@ weigh(struct settle *s, struct message *m, const struct settle_said *said,
 	for (k = 0; k < r->nrcpt; k++) {
 		i = r->rcpt[k].index;
 		v[k] = judge(r, k, crowded, text);
-		learn_rcpt(s->learn, m->envelope.rcpt[i].address,
-		    &r->rcpt[k].reply);
-		if (is_ok(&r->rcpt[k].reply))
+		if (is_ok(&r->rcpt[k].reply)) {
+			learn_rcpt(s->learn, m->envelope.rcpt[i].address,
+			    &r->rcpt[k].reply);
 			crowded = true;
+		}
 		relayed = v[k] == VERDICT_DELIVERED && is_relayed(said, m, i);
 		t->relayed += relayed;
 		if ((v[k] != VERDICT_DELIVERED || relayed) &&

@@ -50,10 +50,16 @@ known(struct spool *sp, const char *address)
 }
 
 static void
+save_if(struct learn *l, struct spool *sp, bool believe)
+{
+	is_int(learn_save(l, sp, "a.test", believe, time(NULL)), 0, "saved");
+	learn_free(l);
+}
+
+static void
 save(struct learn *l, struct spool *sp)
 {
-	is_int(learn_save(l, sp, "a.test", time(NULL)), 0, "saved");
-	learn_free(l);
+	save_if(l, sp, true);
 }
 
 int
@@ -103,6 +109,16 @@ main(void)
 	is_str(known(sp, "third@a.test"), "yes", "good amid many bad ones");
 	is_str(known(sp, "also@a.test"), "yes", "those do not count");
 	is_str(known(sp, "p@a.test"), "?", "none of them");
+
+	l = learn_new();
+	hear(l, "new@a.test", "250 ok");
+	hear(l, "also@a.test", "550 5.1.1 no");
+	hear(l, "q@a.test", "550 5.1.1 no");
+	hear(l, "good@a.test", "250 ok");
+	save_if(l, sp, false);
+	is_str(known(sp, "new@a.test"), "yes", "good at one not believed");
+	is_str(known(sp, "also@a.test"), "yes", "who does not count there");
+	is_str(known(sp, "q@a.test"), "?", "nor there");
 	spool_close(sp);
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return done_testing();
