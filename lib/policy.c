@@ -368,11 +368,13 @@ policy_size(const struct policy *p)
 
 /*
  * RFC 8689: only where mx-flush has to know the server, and the server is
- * known to go on with it.
+ * known to go on with it.  Section 5: nobody loses a report for that.
  */
 static enum policy_verdict
 check_requiretls(struct policy *p)
 {
+	if (*p->mail->sender == '\0')
+		return POLICY_ACCEPT;
 	if (p->settings.tls == CONF_TLS_MAY) {
 		note(p, "tls", "the primary need not show who it is");
 		return POLICY_NO_TLS;

@@ -29,6 +29,7 @@ struct page {
 	bool global_original;	/* it is internationalized mail itself */
 	bool failed;		/* somebody is told of a failure */
 	bool delayed;		/* or that it takes time */
+	bool secret;		/* REQUIRETLS was asked for (RFC 8689) */
 };
 
 /*** What kind of report ***/
@@ -102,11 +103,10 @@ is_full(const struct page *p)
 	const struct report *r = p->r;
 	char value[8];
 
-	return p->failed && r->complete &&
+	return p->failed && r->complete && !p->secret &&
 	    envelope_param(r->envelope->params, "RET", value, sizeof(value)) &&
 	    strcasecmp(value, "FULL") == 0 &&
-	    !envelope_param(r->envelope->params, "REQUIRETLS", value,
-	    sizeof(value)) && is_mail(r->original, r->original_len);
+	    is_mail(r->original, r->original_len);
 }
 
 static void
@@ -125,6 +125,8 @@ look(struct page *p)
 		p->delayed = p->delayed || r->action[i] == REPORT_DELAYED;
 		p->global = p->global || is_global(e->rcpt[i].address);
 	}
+	p->secret = envelope_param(e->params, "REQUIRETLS", value,
+	    sizeof(value));
 	p->full = is_full(p);
 	p->len = p->full ? r->original_len : header_length(r);
 	p->eight = !is_ascii(r->original, p->len);
@@ -462,6 +464,20 @@ print_page(const struct page *p, const char *boundary)
 	fprintf(f, "\r\n--%s--\r\n", boundary);
 }
 
+/* What its MAIL asks for: REQUIRETLS if the original's did (RFC 8689 5). */
+static const char *
+params_of(const struct page *p)
+{
+	static const char *const params[3][2] = {
+		{ "", "REQUIRETLS" },
+		{ "BODY=8BITMIME", "BODY=8BITMIME REQUIRETLS" },
+		{ "BODY=8BITMIME SMTPUTF8",
+		    "BODY=8BITMIME SMTPUTF8 REQUIRETLS" },
+	};
+
+	return params[p->global ? 2 : p->eight ? 1 : 0][p->secret];
+}
+
 char *
 report_print(const struct report *r, size_t *len, const char **params)
 {
@@ -479,7 +495,6 @@ report_print(const struct report *r, size_t *len, const char **params)
 		free(text);
 		return NULL;
 	}
-	*params = p.global ? "BODY=8BITMIME SMTPUTF8" :
-	    p.eight ? "BODY=8BITMIME" : "";
+	*params = params_of(&p);
 	return text;
 }

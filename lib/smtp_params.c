@@ -23,16 +23,19 @@ static bool
 is_passed(const struct smtp_session *s, const char *text, size_t len)
 {
 	size_t i, n = strcspn(text, "= ");
+	bool plain;
 
 	if (n > len)
 		return false;
-	for (i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
-		if (strlen(passed[i].name) == n &&
-		    strncasecmp(passed[i].name, text, n) == 0)
-			/* One has no value, all others have one. */
-			return (s->offers & (unsigned)passed[i].bit) != 0 &&
-			    (n < len) ==
-			    (passed[i].bit != SMTP_OFFER_REQUIRETLS);
+	for (i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
+		if (strlen(passed[i].name) != n ||
+		    strncasecmp(passed[i].name, text, n) != 0)
+			continue;
+		/* One has no value and is for TLS alone (RFC 8689 2). */
+		plain = passed[i].bit == SMTP_OFFER_REQUIRETLS;
+		return (s->offers & (unsigned)passed[i].bit) != 0 &&
+		    (n < len) == !plain && (!plain || s->wire.tls != NULL);
+	}
 	return false;
 }
 
@@ -92,12 +95,22 @@ is_authenticated(const struct smtp_session *s)
 	    tls_authenticated(s->wire.tls) != TLS_AUTH_NONE;
 }
 
+/*
+ * A report need not be lost because its way back is not as safe as the way
+ * there (RFC 8689 4.2.1 and 5).
+ */
+static bool
+needs_tls(const struct envelope *e)
+{
+	return *e->sender != '\0' && is_asked_for(e, "REQUIRETLS");
+}
+
 enum smtp_lack
 smtp_params_lack(const struct smtp_session *s, const struct envelope *e)
 {
 	if ((s->offers & SMTP_OFFER_SMTPUTF8) == 0 && needs_utf8(e))
 		return SMTP_LACKS_SMTPUTF8;
-	if (is_asked_for(e, "REQUIRETLS") && (!is_authenticated(s) ||
+	if (needs_tls(e) && (!is_authenticated(s) ||
 	    (s->offers & SMTP_OFFER_REQUIRETLS) == 0))
 		return SMTP_LACKS_REQUIRETLS;
 	return SMTP_LACKS_NOTHING;

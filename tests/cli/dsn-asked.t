@@ -218,6 +218,8 @@ for case in 'b2 HDRS' 'b3 REQUIRETLS' 'b5 a long line' 'b6 a big one' \
 	parts "$head" "${case#* }: its parts"
 	unsaid secret "${case#* }: the header alone"
 done
+report b3.test
+said "envelope Mx-Sender: <> REQUIRETLS" "REQUIRETLS: its report has it, too"
 report b4.test
 said "envelope Mx-Sender: <> BODY=8BITMIME" "FULL: 8 bits"
 said "original secret $(printf '\303\274') body" "FULL: 8 bits as they are"

@@ -79,6 +79,8 @@ pin-once12 | tls | self | once tls12 | tls pin sha256:$pin |
 require-good | tls | self | requiretls | tls pin sha256:$pin |
 require-none | kept | self | | tls pin sha256:$pin | asked for REQUIRETLS
 require-may | kept | self | requiretls | tls may | asked for REQUIRETLS
+require-null | tls | self | requiretls | tls may |
+require-less | clear | self | none | tls may |
 END
 each()
 {
@@ -121,10 +123,12 @@ prepare()
 	    "route $host:$(cat "$T/primary/$name.port")"
 	add "$name"
 	case $name in *-once*) add "$name" ;; esac
+	sender=ann@sender.test
+	case $name in *-null|*-less) sender= ;; esac
 	case $name in require-*)
 		rm "$SPOOL/mail/$name.test/new/"*
 		python3 "$TOP/tests/report/craft.py" "$SPOOL" "$name.test" 60 \
-		    '<ann@sender.test> REQUIRETLS' "p <a@$name.test>" \
+		    "<$sender> REQUIRETLS" "p <a@$name.test>" \
 		    <"$T/m" >"$T/out" ;;
 	esac
 }
@@ -165,6 +169,8 @@ each check
 
 is "$(grep -c requiretls "$T/primary/require-good.log")" 1 \
     "REQUIRETLS goes on to a server that is known"
+is "$(grep -c requiretls "$T/primary/require-null.log")" 1 \
+    "nor need the server be known for a report"
 is "$(cat "$T"/primary/require-none.log "$T"/primary/require-may.log |
     grep -c requiretls)" 0 "and to no other"
 like "$(cat "$T/primary/may-good.log")" '^tls TLSv1.3 new mx.test$' \

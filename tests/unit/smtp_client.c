@@ -635,6 +635,8 @@ static const struct {
 	{ "REQUIRETLS", "s@x.test", "REQUIRETLS", "", SMTP_CLIENT_UNABLE, "" },
 	{ "REQUIRETLS", "s@x.test", "REQUIRETLS=x", "", SMTP_CLIENT_UNABLE,
 	    "" },
+	{ "REQUIRETLS", "", "REQUIRETLS", "", 0,
+	    "MAIL FROM:<>\r\nRCPT TO:<a@y.test>\r\n" },
 	{ "8BITMIME", "\303\244@x.test", "BODY=8BITMIME", "",
 	    SMTP_CLIENT_UNABLE, "" }
 };
