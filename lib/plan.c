@@ -32,6 +32,15 @@ struct plan {
 	bool changed, renumbered;
 };
 
+/* The name for a host that has none: "mail.DOMAIN"; false if too long. */
+static bool
+new_name(char *out, const struct check *c)
+{
+	int n = snprintf(out, ADDR_DOMAIN_MAX + 1, "mail.%s", c->domain);
+
+	return n >= 0 && n <= ADDR_DOMAIN_MAX;
+}
+
 void
 plan_want(struct check *c, const struct check_options *o)
 {
@@ -39,6 +48,10 @@ plan_want(struct check *c, const struct check_options *o)
 
 	if (o->us == NULL)
 		return;
+	if (new_name(name, c)) {
+		asked_want(c->asked, name, DNS_A);
+		asked_want(c->asked, name, DNS_AAAA);
+	}
 	asked_want(c->asked, o->us->hostname, DNS_A);
 	asked_want(c->asked, o->us->hostname, DNS_AAAA);
 	check_tlsa_name(name, o->us->hostname);
@@ -46,6 +59,14 @@ plan_want(struct check *c, const struct check_options *o)
 }
 
 /* The set */
+
+/* Can the name stand in a zone file as it is, and be that of a host? */
+static bool
+is_host_name(const char *name)
+{
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._")] ==
+	    '\0';
+}
 
 /* A host that is an alias by the name that it stands for. */
 static const char *
@@ -55,8 +76,9 @@ true_name(const struct check *c, const struct check_host *h)
 
 	if (q == NULL)
 		q = asked_find(c->asked, h->name, DNS_AAAA);
-	return q != NULL && (q->outcome == DNS_DATA ||
-	    q->outcome == DNS_NODATA) ? q->canonical : h->name;
+	return q != NULL && is_host_name(q->canonical) &&
+	    (q->outcome == DNS_DATA || q->outcome == DNS_NODATA) ?
+	    q->canonical : h->name;
 }
 
 static void
@@ -99,12 +121,9 @@ static bool
 proper_name(char *out, const struct check *c, const struct check_host *h)
 {
 	char addr[ADDR_DOMAIN_MAX + 1];
-	int n;
 
-	if (legal_literal(c, h, addr)) {
-		n = snprintf(out, ADDR_DOMAIN_MAX + 1, "mail.%s", c->domain);
-		return n >= 0 && n <= ADDR_DOMAIN_MAX;
-	}
+	if (legal_literal(c, h, addr))
+		return new_name(out, c);
 	if (h->preference >= 0 && !h->sound)
 		return false;		/* twice, or no name of a host */
 	if (!legal_meant(c, h, out))
@@ -196,15 +215,20 @@ set_write(FILE *f, const struct plan *p, const char *domain, unsigned ttl)
 		    p->line[i].preference, p->line[i].name);
 }
 
-/* As it is, to be remembered for a shorter time. */
+/*
+ * As it is, to be remembered for a shorter time.  In comments: who pastes all
+ * that we print must not get the old records beside the new.
+ */
 static void
-old_set_write(FILE *f, const struct check *c)
+old_set_write(FILE *f, const struct check *c, uint32_t ttl)
 {
 	size_t i;
 
+	fprintf(f, "; first, %u hours before the rest, a short TTL for the MX "
+	    "set as it is:\n", ttl / 3600 + 1);
 	for (i = 0; i < c->mx->nrr; i++)
-		fprintf(f, "%s.\t%u\tIN\tMX\t%u %s.\n", c->domain, TTL_CHANGE,
-		    c->mx->rr[i].preference, c->mx->rr[i].host);
+		fprintf(f, ";   %s.\t%u\tIN\tMX\t%u %s.\n", c->domain,
+		    TTL_CHANGE, c->mx->rr[i].preference, c->mx->rr[i].host);
 }
 
 /* The longest that anybody may remember it, as a name server says. */
@@ -224,18 +248,49 @@ ttl_of(const struct check *c)
 	return ttl;
 }
 
-/* Addresses that stood in the set for the name that is there now. */
+/* Addresses that stood in the set, for the name that is there now. */
 static void
 literals_write(FILE *f, const struct check *c)
 {
-	char addr[ADDR_DOMAIN_MAX + 1];
+	char addr[ADDR_DOMAIN_MAX + 1], name[ADDR_DOMAIN_MAX + 1];
+	char text[INET6_ADDRSTRLEN];
+	const struct dns_query *q;
+	bool six, has;
+	size_t i, k;
+
+	for (i = 0; i < c->nhost; i++) {
+		if (!legal_literal(c, &c->host[i], addr) ||
+		    !new_name(name, c))
+			continue;
+		six = strchr(addr, ':') != NULL;
+		q = asked_data(c->asked, name, six ? DNS_AAAA : DNS_A);
+		for (has = false, k = 0; q != NULL && k < q->nrr; k++)
+			has |= strcmp(ipaddr_print(text, &q->rr[k].addr),
+			    addr) == 0;
+		if (has)
+			continue;
+		if (q != NULL)
+			fprintf(f, "; %s has another address already: is it "
+			    "the same host?\n", name);
+		fprintf(f, "%s.\t%u\tIN\t%s\t%s\n", name, q != NULL ?
+		    q->rr[0].ttl : TTL_CHANGE, six ? "AAAA" : "A", addr);
+	}
+}
+
+/* Hosts that are to stay, and that nobody can reach. */
+static void
+nowhere_write(FILE *f, const struct check *c, const struct plan *p)
+{
+	const struct check_host *h;
 	size_t i;
 
-	for (i = 0; i < c->nhost; i++)
-		if (legal_literal(c, &c->host[i], addr))
-			fprintf(f, "mail.%s.\t%d\tIN\t%s\t%s\n", c->domain,
-			    TTL_CHANGE, strchr(addr, ':') != NULL ? "AAAA" :
-			    "A", addr);
+	for (i = 0; i < c->nhost; i++) {
+		h = &c->host[i];
+		if (has_line(p, h->name) && h->naddr == 0 && !h->ours &&
+		    (h->outcome == DNS_NODATA || h->outcome == DNS_NXDOMAIN))
+			fprintf(f, "; %s has no address: add an A and an AAAA "
+			    "record, or mend its name\n", h->name);
+	}
 }
 
 static void
@@ -247,13 +302,10 @@ mx_write(FILE *f, const struct check *c, const struct plan *p)
 		fprintf(f, "; the MX set needs no change\n");
 		return;
 	}
-	if (ttl > TTL_LONG) {
-		fprintf(f, "; first, %u hours before the rest: a short TTL "
-		    "for the MX set as it is\n", ttl / 3600 + 1);
-		old_set_write(f, c);
-		fprintf(f, "; then\n");
-	}
-	fprintf(f, "; the whole MX set, in the place of the one there is\n");
+	if (ttl > TTL_LONG)
+		old_set_write(f, c, ttl);
+	fprintf(f, "; %sthe whole MX set, in the place of the one there is\n",
+	    ttl > TTL_LONG ? "then " : "");
 	if (p->renumbered)
 		fprintf(f, "; (numbered anew, as there was no room behind "
 		    "the last)\n");
@@ -349,8 +401,8 @@ tlsa_write(FILE *f, const struct check *c, const struct plan *p,
 	q = asked_find(c->asked, name, DNS_TLSA);
 	if (key == NULL) {
 		if (q == NULL || q->nrr == 0)
-			fprintf(f, "; no TLSA record: the key of %s is not "
-			    "known here\n", p->backup);
+			fprintf(f, "; no TLSA record, as no key was to be "
+			    "seen: STARTTLS of %s shows it\n", p->backup);
 		return;
 	}
 	if (has_tlsa(q, key))
@@ -369,22 +421,29 @@ static void
 sts_write(FILE *f, const struct check *c, const struct plan *p,
     const struct check_options *o)
 {
+	char id[32], name[ADDR_DOMAIN_MAX + 12];
+	const struct dns_query *q;
 	struct sts_policy policy;
 	time_t now = time(NULL);
-	struct tm tm;
-	char id[32];
 	const char *why;
+	struct tm tm;
 
+	(void)snprintf(name, sizeof(name), "_mta-sts.%s", c->domain);
+	q = asked_data(c->asked, name, DNS_TXT);
+	if (o->policy == NULL && q != NULL)
+		fprintf(f, "; the MTA-STS policy needs the line \"mx: %s\": "
+		    "-P looks whether it has it\n", p->backup);
 	if (o->policy == NULL || !sts_policy_parse(&policy, o->policy, &why) ||
 	    sts_covers(&policy, p->backup))
 		return;
 	if (gmtime_r(&now, &tm) == NULL ||
 	    strftime(id, sizeof(id), "%Y%m%d%H%M%S", &tm) == 0)
 		return;
-	fprintf(f, "; once the MTA-STS policy has the line \"mx: %s\"\n",
-	    p->backup);
-	fprintf(f, "_mta-sts.%s.\t%d\tIN\tTXT\t\"v=STSv1; id=%s;\"\n",
-	    c->domain, TTL_CHANGE, id);
+	fprintf(f, "; once the MTA-STS policy has the line \"mx: %s\"%s\n",
+	    p->backup, q != NULL ? ", in the place of the TXT record there is" :
+	    "");
+	fprintf(f, "%s.\t%d\tIN\tTXT\t\"v=STSv1; id=%s;\"\n", name,
+	    TTL_CHANGE, id);
 }
 
 bool
@@ -401,6 +460,7 @@ plan_write(FILE *f, const struct check *c, const struct check_options *o)
 	plan_make(&p, c, o);
 	fprintf(f, "; %s, with %s as its backup\n", c->domain, p.backup);
 	mx_write(f, c, &p);
+	nowhere_write(f, c, &p);
 	sts_write(f, c, &p, o);
 	addrs_write(f, c, &p, o->us);
 	tlsa_write(f, c, &p, o);

@@ -12,6 +12,11 @@
 # names_serve [ADDR...]		starts tests/peers/evildns.py at 127.0.0.1, the
 #				resolver, and at these, with the zones on
 #				standard input and those below; $T/log
+# names_nsd ADDR ZONE:FILE...	starts an nsd there; before this file is read,
+#				need_pkg nsd_root nsd and export that
+# names_unbound [LINE...]	starts unbound at 127.0.0.1, with these lines in
+#				its "server:", and "ZONE ADDR..." on standard
+#				input: who is asked for what; needs unbound_root
 # check ARG...			mx-check -D: $T/stdout, $T/stderr, $status
 # bad DOMAIN STATUS LINE...	what is not ok are these "level check subject";
 #				$backup, if any, is the backup
@@ -56,6 +61,70 @@ END
 	    -l "$T/log" >"$T/evil" &
 	cleanup_pid $!
 	until_ok 10 test -s "$T/evil" || fail "no name server"
+}
+
+names_nsd()
+{
+	names_at=$1
+	shift
+	mkdir -p "$T/$names_at"
+	{
+		cat <<END
+server:
+	ip-address: $names_at@53
+	server-count: 1
+	username: ""
+	zonesdir: "$T"
+	database: ""
+	pidfile: "$T/$names_at/pid"
+	logfile: "$T/$names_at/log"
+	xfrdfile: "$T/$names_at/xfrd"
+	xfrdir: "$T/$names_at"
+	zonelistfile: "$T/$names_at/zones"
+remote-control:
+	control-enable: no
+END
+		for names_i; do
+			printf 'zone:\n\tname: %s\n\tzonefile: %s\n' \
+			    "${names_i%:*}" "${names_i#*:}"
+		done
+	} >"$T/$names_at/nsd.conf"
+	"$nsd_root/usr/sbin/nsd" -d -c "$T/$names_at/nsd.conf" \
+	    >"$T/$names_at/out" 2>&1 &
+	cleanup_pid $!
+}
+
+names_unbound()
+{
+	{
+		cat <<END
+server:
+	interface: 127.0.0.1@53
+	do-daemonize: no
+	num-threads: 1
+	chroot: ""
+	username: ""
+	directory: "$T"
+	pidfile: ""
+	use-syslog: no
+	logfile: "$T/unbound.log"
+	local-zone: "test." nodefault
+	root-hints: ""
+END
+		for names_i; do
+			printf '\t%s\n' "$names_i"
+		done
+		printf 'remote-control:\n\tcontrol-enable: no\n'
+		while read -r names_i names_at; do
+			printf 'stub-zone:\n\tname: %s\n' "$names_i"
+			# shellcheck disable=SC2086
+			printf '\tstub-addr: %s\n' $names_at
+		done
+	} >"$T/unbound.conf"
+	"$unbound_root/usr/sbin/unbound" -c "$T/unbound.conf" \
+	    >"$T/unbound.out" 2>&1 &
+	cleanup_pid $!
+	wait_udp 53 || diag_file "$T/unbound.out"
 }
 
 backup=

@@ -53,6 +53,8 @@ relative.example MX 20 mx2.backup.test
 twice.example MX 10 mx1.example
 twice.example MX 20 mx2.backup.test
 twice.example MX 30 mx2.backup.test
+oddalias.example MX 10 oddalias.elsewhere.example
+oddalias.example MX 20 mx2.backup.test
 slow.example 86400 MX 10 mx1.example
 END
 
@@ -104,9 +106,10 @@ mail.relative.example. 300 IN A 8.8.4.4" "an address without a dot"
 plan twice.example "twice.example. 300 IN MX 10 mx1.example.
 twice.example. 300 IN MX 20 mx2.backup.test." "twice: once"
 plan slow.example "slow.example. 300 IN MX 10 mx1.example.
-slow.example. 300 IN MX 10 mx1.example.
 slow.example. 300 IN MX 20 mx2.backup.test." "slow: the TTL first"
-says '; first, 25 hours before the rest' "and when"
+says '^; first, 25 hours before the rest' "and when"
+says '^;   slow\.example\.	300	IN	MX	10 mx1\.example\.$' "which it is"
+plan oddalias.example "" "an alias of no host: nothing new"
 plan none.example "" "none: nothing"
 is "$status" 3 "none: exit 3"
 exits 64 "no backup" "$BIN/mx-check" -D -s -r 127.0.0.1 good.example

@@ -72,70 +72,18 @@ END
 	    "$T"/expired.test.ds "$T"/wrongds.test.ds "$T"/backup.test.ds
 } | zone test "$both" -n -p
 
-# ADDR ZONE...: an nsd there
-nsd()
-{
-	at=$1
-	shift
-	mkdir "$T/$at"
-	{
-		cat <<END
-server:
-	ip-address: $at@53
-	server-count: 1
-	username: ""
-	zonesdir: "$T"
-	database: ""
-	pidfile: "$T/$at/pid"
-	logfile: "$T/$at/log"
-	xfrdfile: "$T/$at/xfrd"
-	xfrdir: "$T/$at"
-	zonelistfile: "$T/$at/zones"
-remote-control:
-	control-enable: no
-END
-		for names_i; do
-			printf 'zone:\n\tname: %s\n\tzonefile: %s\n' \
-			    "${names_i%:*}" "${names_i#*:}"
-		done
-	} >"$T/$at/nsd.conf"
-	"$nsd_root/usr/sbin/nsd" -d -c "$T/$at/nsd.conf" >"$T/$at/out" 2>&1 &
-	cleanup_pid $!
-}
 all="test:test.signed sound.test:sound.test.signed nsec3.test:nsec3.test.signed
     forged.test:forged.test.signed expired.test:expired.test.signed
     wrongds.test:wrongds.test.signed plain.test:plain.test.zone"
 sed 's/\(SOA.*\) 1 3600/\1 2 3600/' "$T/stale.test.zone" >"$T/stale2.zone"
 # shellcheck disable=SC2086
-nsd 9.9.1.1 $all lame.test:lame.test.zone stale.test:stale.test.zone
+names_nsd 9.9.1.1 $all lame.test:lame.test.zone stale.test:stale.test.zone
 # shellcheck disable=SC2086
-nsd 9.8.1.1 $all backup.test:backup.test.signed stale.test:stale2.zone
-cat >"$T/unbound.conf" <<END
-server:
-	interface: 127.0.0.1@53
-	do-daemonize: no
-	num-threads: 1
-	chroot: ""
-	username: ""
-	directory: "$T"
-	pidfile: ""
-	use-syslog: no
-	logfile: "$T/unbound.log"
-	module-config: "validator iterator"
-	trust-anchor-file: "$T/test.key"
-	local-zone: "test." nodefault
-	ede: yes
-	root-hints: ""
-remote-control:
-	control-enable: no
-stub-zone:
-	name: test
-	stub-addr: 9.9.1.1
-	stub-addr: 9.8.1.1
+names_nsd 9.8.1.1 $all backup.test:backup.test.signed stale.test:stale2.zone
+names_unbound "trust-anchor-file: \"$T/test.key\"" \
+    'module-config: "validator iterator"' "ede: yes" <<'END'
+test 9.9.1.1 9.8.1.1
 END
-"$unbound_root/usr/sbin/unbound" -c "$T/unbound.conf" >"$T/out" 2>&1 &
-cleanup_pid $!
-wait_udp 53 || diag_file "$T/out"
 until_ok 10 "$BIN/mx-check" -D -t 1 -r 127.0.0.1 -q sound.test ||
     { check sound.test; diag_file "$T/stdout"; }
 
