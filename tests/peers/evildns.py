@@ -403,9 +403,7 @@ class Server:
             ready, _, _ = select.select([s for p in pairs for s in p], [], [])
             for s in ready:
                 if s in udps:
-                    packet, peer = s.recvfrom(65535)
-                    threading.Thread(target=self.one_udp, daemon=True,
-                                     args=(s, packet, peer)).start()
+                    self.one_udp(s, *s.recvfrom(65535))
                 else:
                     conn, _ = s.accept()
                     threading.Thread(target=self.one_tcp, daemon=True,
@@ -419,7 +417,15 @@ class Server:
     def one_udp(self, udp, packet, peer):
         q = Question(packet, udp)
         self.note(q, "udp")
-        for part in self.answer(q, False):
+        parts = self.answer(q, False)
+        if any(part[:1] == ("sleep",) and part[1] for part in parts):
+            threading.Thread(target=self.send_udp, daemon=True,
+                             args=(udp, parts, peer)).start()
+        else:       # many at once, and a thread for each takes its time
+            self.send_udp(udp, parts, peer)
+
+    def send_udp(self, udp, parts, peer):
+        for part in parts:
             if part == ("close",):
                 return
             if isinstance(part, tuple) and part[0] == "sleep":
