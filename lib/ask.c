@@ -231,6 +231,46 @@ answer_keep(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 	return STEP_DONE;
 }
 
+/*
+ * A resolver that is busy, or far away, is not asked twice for what it is
+ * about to answer.  An answer to one of several tries counts from the first:
+ * else the pace would never be found that is slower than the tries.
+ */
+static void
+pace_learn(struct dns *d, const struct ask *a)
+{
+	struct pace *p = &d->pace[a->sent_server];
+	int64_t took = deadline_now() - a->opened, off;
+
+	if (a->q->at != NULL || a->tcp)
+		return;
+	if (!p->known) {
+		*p = (struct pace){ true, took, took / 2 };
+		return;
+	}
+	off = took > p->mean ? took - p->mean : p->mean - took;
+	p->deviation += (off - p->deviation) / 4;
+	p->mean += (took - p->mean) / 8;
+}
+
+/* The time for an answer to the last question, in milliseconds. */
+static int64_t
+pace_wait(const struct dns *d, const struct ask *a)
+{
+	const struct pace *p = &d->pace[a->server];
+	int shift = a->tries > 10 ? 10 : a->tries < 1 ? 0 : a->tries - 1;
+	int64_t wait = RETRY_FIRST;
+
+	if (a->q->at == NULL) {
+		if (4 * p->deviation > wait)
+			wait = 4 * p->deviation;
+		wait += p->mean;
+	}
+	wait <<= shift;
+	return a->tcp || wait > d->resolv.patience ? d->resolv.patience :
+	    wait;
+}
+
 /* The door for everything a server sends. */
 static enum step
 answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
@@ -251,6 +291,7 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 		ask_why(d, a, "malformed answer");
 		return useless;
 	}
+	pace_learn(d, a);
 	a->q->heard = true;
 	a->q->edns = a->edns && m.edns;
 	a->q->rcode = (int)m.rcode;
@@ -313,6 +354,7 @@ ask_send(struct dns *d, struct ask *a)
 	if (ask_repeat(a))
 		return true;
 	ask_close(a);
+	a->opened = deadline_now();
 	a->sent_server = a->server;
 	a->sent_edns = a->edns;
 	a->sent_cd = a->cd;
@@ -396,9 +438,6 @@ ask_last_resort(struct dns *d, struct ask *a)
 static void
 ask_try(struct dns *d, struct ask *a)
 {
-	int64_t wait;
-	int shift;
-
 	while (!ask_send(d, a)) {
 		a->failed[a->server] = true;
 		if (!server_next(d, a) && !ask_last_resort(d, a)) {
@@ -406,13 +445,9 @@ ask_try(struct dns *d, struct ask *a)
 			return;
 		}
 	}
-	shift = a->tries > 10 ? 10 : a->tries < 1 ? 0 : a->tries - 1;
-	wait = (int64_t)RETRY_FIRST << shift;
-	if (a->tcp || wait > d->resolv.patience)
-		wait = d->resolv.patience;
-	if (a->fd == -1)
-		wait = RETRY_DESCRIPTOR;
-	a->retry = deadline_in(wait);
+	a->asked = deadline_now();
+	a->retry = a->asked + (a->fd == -1 ? RETRY_DESCRIPTOR :
+	    pace_wait(d, a));
 }
 
 static void
@@ -433,6 +468,9 @@ ask_timeout(struct dns *d, struct ask *a)
 		ask_try(d, a);
 		return;
 	}
+	a->retry = a->asked + pace_wait(d, a);
+	if (deadline_left(a->retry) != 0)
+		return;
 	if (a->q->why[0] == '\0')
 		ask_why(d, a, "no answer in time");
 	if (a->tries >= EDNS_TRIES)
@@ -464,8 +502,17 @@ ask_begin(struct dns *d, struct ask *a, struct dns_query *q)
 	a->q = q;
 	a->fd = -1;
 	a->secure = true;
+	if (q->until != 0)
+		a->until = q->until > deadline_in(q->least) ? q->until :
+		    deadline_in(q->least);
 	strlcpy(a->name, q->canonical, sizeof(a->name));
 	ask_restart(d, a);
+}
+
+bool
+ask_is_fresh(const struct ask *a)
+{
+	return a->q != NULL && a->tries <= 1;
 }
 
 static void

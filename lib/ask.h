@@ -20,9 +20,16 @@
 
 #define ASK_MESSAGE_MAX	65535
 
-/* Whom to ask, and room for a datagram. */
+/* How long answers take, in milliseconds, smoothed (RFC 6298). */
+struct pace {
+	bool known;
+	int64_t mean, deviation;
+};
+
+/* Whom to ask, how soon they answer, and room for a datagram. */
 struct dns {
 	struct resolv resolv;
+	struct pace pace[RESOLV_SERVERS_MAX];
 	unsigned char buf[ASK_MESSAGE_MAX];
 };
 
@@ -41,6 +48,8 @@ struct ask {
 	int count[RESOLV_SERVERS_MAX];
 	bool failed[RESOLV_SERVERS_MAX];
 	int servfail;			/* the server that said so, or -1 */
+	int64_t until;			/* as the question has it; 0: none */
+	int64_t opened, asked;		/* the socket, and its last question */
 	int64_t retry;
 	unsigned char out[2 + 512];	/* length as TCP has it, question */
 	size_t outlen, sent;
@@ -52,10 +61,16 @@ struct ask {
 /* Q->canonical is asked for; at once. */
 void ask_begin(struct dns *d, struct ask *a, struct dns_query *q);
 
+/* It was asked once, and may be answered any moment. */
+bool ask_is_fresh(const struct ask *a);
+
 /* The socket FD is ready to send, if less than OUTLEN was sent, or to read. */
 void ask_ready(struct dns *d, struct ask *a);
 
-/* RETRY has come: the same server again, another, or none is left. */
+/*
+ * RETRY has come: the same server again, another, or none is left; or RETRY
+ * is put off, as all its answers take longer now.
+ */
 void ask_timeout(struct dns *d, struct ask *a);
 
 /* There is no more time. */

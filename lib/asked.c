@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "asked.h"
+#include "deadline.h"
 
 #define PARENTS_MAX	8	/* zones above a name that are looked for */
 
@@ -158,8 +159,10 @@ asked_run(struct asked *a, struct dns *d, int64_t until, int64_t deadline)
 	size_t i;
 
 	for (i = a->done; i < a->n; i++)
-		if (a->q[i]->until == 0)
+		if (a->q[i]->until == 0) {
 			a->q[i]->until = until;
+			a->q[i]->least = (until - deadline_now()) / 2;
+		}
 	dns_lookup_each(d, a->q + a->done, a->n - a->done, deadline);
 	a->done = a->n;
 }

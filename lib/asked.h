@@ -40,7 +40,8 @@ void asked_must(struct asked *a, const char *name, enum dns_type type);
 
 /*
  * Blocks until all have their outcome: those that must be known have time
- * until DEADLINE, the others until UNTIL.
+ * until DEADLINE, the others until UNTIL, or for half of the time until then
+ * since they were sent, where many had their turn before them.
  */
 void asked_run(struct asked *a, struct dns *d, int64_t until,
     int64_t deadline);

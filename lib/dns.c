@@ -11,7 +11,13 @@
 #include "packet.h"
 #include "resolv.h"
 
-#define SOCKETS_MAX	128
+#define SOCKETS_MAX	480
+/*
+ * Of these, so many asked once: more would not fit into the buffer of a
+ * resolver's socket.  Those that are asked again make room, lest names whose
+ * servers are dead keep others from being asked at all.
+ */
+#define FRESH_MAX	128
 
 struct dns *
 dns_open(const struct sockaddr_storage *resolver, int n,
@@ -73,8 +79,8 @@ asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
 		if (ask[i].q == NULL)
 			continue;
 		deadline = deadline_min(deadline, ask[i].retry);
-		if (ask[i].q->until != 0)
-			deadline = deadline_min(deadline, ask[i].q->until);
+		if (ask[i].until != 0)
+			deadline = deadline_min(deadline, ask[i].until);
 		if (ask[i].fd == -1)
 			continue;
 		pfd[open].fd = ask[i].fd;
@@ -89,8 +95,8 @@ asks_poll(struct dns *d, struct ask *ask, size_t n, int64_t deadline)
 		if (pfd[i].revents != 0)
 			ask_ready(d, of[i]);
 	for (i = 0; i < n; i++) {
-		if (ask[i].q != NULL && ask[i].q->until != 0 &&
-		    deadline_left(ask[i].q->until) == 0)
+		if (ask[i].q != NULL && ask[i].until != 0 &&
+		    deadline_left(ask[i].until) == 0)
 			ask_stop(d, &ask[i]);
 		if (ask[i].q != NULL && deadline_left(ask[i].retry) == 0)
 			ask_timeout(d, &ask[i]);
@@ -102,13 +108,16 @@ static size_t
 asks_fill(struct dns *d, struct ask *ask, size_t width, struct dns_query **q,
     size_t n, size_t *next)
 {
-	size_t i, busy = 0;
+	size_t i, busy = 0, fresh = 0;
 
+	for (i = 0; i < width; i++)
+		fresh += ask_is_fresh(&ask[i]);
 	for (i = 0; i < width; i++) {
-		while (ask[i].q == NULL && *next < n) {
+		while (ask[i].q == NULL && *next < n && fresh < FRESH_MAX) {
 			if (q[*next]->outcome == DNS_TEMPFAIL &&
 			    q[*next]->answer != NULL)
 				ask_begin(d, &ask[i], q[*next]);
+			fresh += ask_is_fresh(&ask[i]);
 			(*next)++;
 		}
 		if (ask[i].q != NULL)
@@ -138,6 +147,8 @@ dns_lookup_each(struct dns *d, struct dns_query **q, size_t n,
 		while (deadline_left(deadline) != 0 &&
 		    asks_fill(d, ask, width, q, n, &next) > 0)
 			asks_poll(d, ask, width, deadline);
+		/* What came while this machine did something else. */
+		asks_poll(d, ask, width, 0);
 		for (i = 0; i < width; i++)
 			if (ask[i].q != NULL)
 				ask_stop(d, &ask[i]);

@@ -31,6 +31,8 @@ struct dns_query {
 	bool tcp;		/* over TCP from the start */
 	bool raw;		/* with signatures, unvalidated: PACKET only */
 	int64_t until;		/* a deadline of its own; 0: the set's */
+	int64_t least;		/* milliseconds that it has from the time it
+				   is first sent even so, within the set's */
 	/* answered; free with dns_query_clear */
 	enum dns_outcome outcome;
 	bool secure;		/* AD, from a resolver that is believed */

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../tap.sh"
 . "$TOP/tests/names.sh"
 
-names_serve <<'END'
+names_serve <<END
 two.example MX 20 mx2.backup.test
 two.example MX 10 mx1.two.example
 mx1.two.example A 8.8.4.4
@@ -47,6 +47,14 @@ nat.example MX 10 mx1.two.example
 nat.example MX 20 nat.two.example
 nat.two.example A 8.8.8.9
 xn--bcher-kva.example MX 10 mx1.two.example
+$(for i in $(seq 24); do
+	echo "dead$i.example @silent"
+	echo "*.dead$i.example @silent"
+done)
+$(for i in $(seq 40); do
+	echo "late$i.example @slow-500"
+	echo "*.late$i.example @slow-500"
+done)
 END
 resolver=127.0.0.1
 
@@ -195,22 +203,40 @@ is "$(cut -f 1,3,4 <"$T/stdout" | tr '\t' ' ')" "$line" \
     "a child that stops: says so"
 says 'out of time' "and why"
 
-# One that is slow does not take the time of others.
+# Those that are slow do not take the time of others, nor their turn: they ask
+# more questions than are asked at once.
 {
 	echo silent.example
-	cat "$T/list"
+	for i in $(seq 24); do
+		echo "dead$i.example"
+	done
+	head -n 30 "$T/list"
 } >"$T/slow"
 began=$(date +%s%N)
-"$BIN/mx-check" -D -t 2 -r "$resolver" - <"$T/slow" >"$T/stdout"
+"$BIN/mx-check" -D -t 3 -r "$resolver" - <"$T/slow" >"$T/stdout"
 took=$((($(date +%s%N) - began) / 1000000))
-is "$(cut -f 2 <"$T/stdout" | grep -v ' IN ' | uniq | head -n 2)" \
+is "$(cut -f 2 <"$T/stdout" | grep -v ' IN ' | uniq | sed -n '1p;26p')" \
     "silent.example
 two.example" "a slow domain comes in its turn"
 is "$(awk -F'\t' '$1 == "fail" && $2 == "two.example"' "$T/stdout")" "" \
     "those beside it are looked at"
 says '^try	two.example	20	mx2.backup.test	2a02::2 8.8.8.8$' "in full"
-[ "$took" -lt 3900 ] && pass "and takes no more than its time" ||
+is "$(grep -c 'no-domain	n[0-9]*.example' "$T/stdout")" 26 "all of them"
+[ "$took" -lt 4900 ] && pass "and takes no more than its time" ||
     fail "and takes no more than its time" "$took ms"
+
+# Once a resolver is known to take its time, it is not asked twice.
+for i in $(seq 40); do
+	echo "late$i.example"
+done >"$T/slow"
+: >"$T/log"
+"$BIN/mx-check" -D -r "$resolver" - <"$T/slow" >"$T/stdout"
+is "$(grep -c 'implicit-mx	late' "$T/stdout")" 40 "a resolver that is slow"
+all=$(grep 'late.*0120$' "$T/log" | sort -u | wc -l)
+twice=$(grep 'late.*0120$' "$T/log" | sort | uniq -d | wc -l)
+[ "$all" -gt 200 ] && [ "$twice" -lt $((all * 3 / 4)) ] &&
+    pass "is not asked again for all" ||
+    fail "is not asked again for all" "$twice of $all are"
 
 # The line of a monitoring plugin.
 check -p two.example
