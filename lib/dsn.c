@@ -264,7 +264,10 @@ publish(struct task *t, const char *domain)
 		return -1;
 	result = message_move(t->spool, &m, SPOOL_NEW);
 	message_close(&m);
-	return result == -1 ? -1 : spool_sync_domain(t->spool, domain);
+	if (result == -1 || spool_sync_domain(t->spool, domain) == -1)
+		return -1;
+	(void)spool_trigger(t->spool, domain, SPOOL_NEW_MAIL);
+	return 0;
 }
 
 static int
@@ -494,6 +497,8 @@ dsn_delay(const struct conf *c, struct spool *sp, struct message *m,
 		return DSN_LATER;
 	}
 	msgid_new(t.base, c->hostname);
-	return write_report(&t, domain, SPOOL_NEW) == -1 ? DSN_LATER :
-	    DSN_SENT;
+	if (write_report(&t, domain, SPOOL_NEW) == -1)
+		return DSN_LATER;
+	(void)spool_trigger(sp, domain, SPOOL_NEW_MAIL);
+	return DSN_SENT;
 }

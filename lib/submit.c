@@ -233,6 +233,9 @@ spool_message(struct desk *d, struct envelopes *a)
 		    (long)getuid());
 		fprintf(d->row.f, "%s%c", draft_id(draft, i),
 		    d->nul ? '\0' : '\n');
+		/* The flusher knows whether that is worth a try. */
+		(void)spool_trigger(d->spool, a->list[i]->domain,
+		    SPOOL_NEW_MAIL);
 	}
 	draft_free(draft);
 	return 0;

@@ -13,6 +13,7 @@ cat >"$T/table" <<'EOF'
 good
 other
 mute GREET=?
+refuse RCPT=550 5.1.1 no such user
 down GREET=554 5.3.2 never
 EOF
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
@@ -79,18 +80,22 @@ begin -w 1h
 ok "it begins with a run of all" until_ok 5 called down 1
 until_ok 5 gone a.test
 add a.test
-add e.test
-n=$(calls down)
-ok "retry" "$BIN/mx-queue" -q -C "$CONF" retry a.test
-ok "tries the domain at once" until_ok 5 gone a.test
-is "$(calls down)" "$n" "and no other"
-add a.test
-pull '+a.test\n'
 ok "mail for a domain that is up goes at once" until_ok 5 gone a.test
+n=$(calls down)
+"$BIN/mx-queue" -q -C "$CONF" hold a.test
+add a.test
+"$BIN/mx-queue" -q -C "$CONF" release a.test
+ok "what is released does, too" until_ok 5 gone a.test
+is "$(calls down)" "$n" "and no other is tried"
+add d.test
+ok "retry" "$BIN/mx-queue" -q -C "$CONF" retry d.test
+ok "tries the domain at once" until_ok 5 called down $((n + 1))
+sleep 0.2
+n=$(calls down)
 pull '+d.test\n+d.test\n+d.test\n'
 sleep 0.5
 is "$(calls down)" "$n" "mail for one that is down is no reason to try it"
-pull '+e.test\n'
+add e.test
 ok "for one not known it is" until_ok 5 called down $((n + 1))
 sleep 0.2
 pull '=d.test\n'
@@ -106,6 +111,7 @@ ok "until it is released" until_ok 5 gone a.test
 ### Storms, oddities
 
 n=$(calls down)
+begun=$(date +%s)
 i=0
 while [ $i -lt 150 ]; do
 	pull '=d.test\n'
@@ -115,7 +121,7 @@ done
 sleep 0.3
 took=$(($(calls down) - n))
 ok "pulled all the time: once a second ($took)" \
-    test $took -ge 1 -a $took -le 6
+    test $took -ge 1 -a $took -le $(($(date +%s) - begun + 2))
 sleep 1
 n=$(calls down)
 pull 'x'
@@ -145,8 +151,12 @@ add s.test
 pull '=s.test\n'
 until_ok 5 sh -c "[ \$(find '$SPOOL/mail/s.test/new' -type f | wc -l) -le 2 ]"
 add s.test
-pull '+s.test\n'
 ok "mail that comes amid a run goes after it" until_ok 12 gone s.test
+mkdomain r.test "$(route refuse)"
+mkdomain elsewhere.test "$(route good)"
+add r.test
+ok "a report goes at once, too" until_ok 5 sh -c \
+    "grep -l 'your mail for r.test' '$T'/primary/good.*"
 is "$(cat "$T/said")" "" "all in silence"
 
 ### The end
