@@ -248,14 +248,6 @@ count(struct task *t)
 	scan_close(scan);
 }
 
-/* Of an outage without mail that waits nobody needs to know yet. */
-static bool
-is_news(struct task *t, size_t kind)
-{
-	count(t);
-	return !is_outage(kind) || t->waiting > 0;
-}
-
 /* Since when what is told of KIND has lasted. */
 static time_t
 lasting(const struct task *t, size_t kind)
@@ -272,8 +264,22 @@ lasted(const struct task *t, size_t kind)
 }
 
 /*
- * Some things pass before anybody has to know, and the end of an outage is
- * told when all has been delivered.
+ * Of an outage without mail that waits nobody needs to know, unless it lasts
+ * for as long as they have said.
+ */
+static bool
+is_news(struct task *t, size_t kind)
+{
+	int64_t patience = t->event->settings->notify_after;
+
+	count(t);
+	return !is_outage(kind) || t->waiting > 0 ||
+	    (patience > 0 && lasted(t, kind) >= patience);
+}
+
+/*
+ * Some things may pass before anybody has to know, and the end of an outage
+ * is told when all has been delivered.
  */
 static bool
 is_ripe(struct task *t, size_t kind)
@@ -359,6 +365,37 @@ mail(struct task *t, size_t kind)
 		(void)spool_trigger(e->spool, domain, SPOOL_ASKED);
 }
 
+/* When one or the other was told of it. */
+static time_t *
+heard(struct told *told, bool mail)
+{
+	return mail ? &told->mail : &told->hook;
+}
+
+/*
+ * A loop leaves no way: who is told of the one need not hear of the other.
+ * True for the latter.
+ */
+static bool
+is_within_loop(struct task *t, size_t kind, bool mail)
+{
+	time_t loop = *heard(&t->told[EVENT_LOOP], mail);
+
+	return kind == EVENT_UNROUTABLE && t->event->noted[EVENT_LOOP] != 0 &&
+	    (loop == 0 || loop >= t->told[EVENT_UNROUTABLE].since);
+}
+
+/* The end is for those who have heard of the loop. */
+static void
+end_loop(struct task *t, bool mail)
+{
+	struct told *told = &t->told[EVENT_UNROUTABLE];
+
+	if (told->since != 0 && *heard(told, mail) == 0 &&
+	    is_within_loop(t, EVENT_UNROUTABLE, mail))
+		*heard(told, mail) = *heard(&t->told[EVENT_LOOP], mail);
+}
+
 static void
 mails(struct task *t)
 {
@@ -366,16 +403,16 @@ mails(struct task *t)
 
 	for (size_t i = 0; i < EVENT_NKINDS; i++) {
 		if (t->told[i].since == 0 || t->event->noted[i] == 0 ||
-		    t->told[i].mail != 0 ||
-		    (i == EVENT_UP && !has_heard(t, true)) || !is_ripe(t, i))
-			continue;
-		if (!is_news(t, i))
+		    t->told[i].mail != 0 || is_within_loop(t, i, true) ||
+		    (i == EVENT_UP && !has_heard(t, true)) ||
+		    !is_ripe(t, i) || !is_news(t, i))
 			continue;
 		if (!asked && !can_hear(t))
 			return;
 		asked = true;
 		mail(t, i);
 	}
+	end_loop(t, true);
 }
 
 /*** The hook ***/
@@ -470,12 +507,13 @@ hooks(struct task *t)
 {
 	for (size_t i = 0; i < EVENT_NKINDS; i++)
 		if (t->told[i].since != 0 && t->event->noted[i] != 0 &&
-		    t->told[i].hook == 0 &&
+		    t->told[i].hook == 0 && !is_within_loop(t, i, false) &&
 		    (i != EVENT_UP || has_heard(t, false)) &&
 		    is_news(t, i)) {
 			run_hook(t, i);
 			save(t);
 		}
+	end_loop(t, false);
 }
 
 /* The end was told to all who were to hear of it. */

@@ -792,5 +792,4 @@ settings_init(struct conf *c)
 	c->defaults.route_memory = 30 * DAY;
 	c->defaults.breaker = 25;
 	c->defaults.report_limit = 100;
-	c->defaults.notify_after = DAY / 48;
 }

@@ -85,7 +85,7 @@ struct settings {
 	int64_t warn;			/* seconds; 0: no word of delays */
 	int64_t report_limit;		/* an hour; 0: no limit */
 	char notify[ADDR_MAX + 1];	/* "": nobody */
-	int64_t notify_after;		/* seconds */
+	int64_t notify_after;		/* seconds; 0: when mail waits */
 	char hook[CONF_FILE_MAX];	/* an absolute path, or "" */
 	enum conf_recipients recipients;
 	char recipients_file[CONF_FILE_MAX];	/* see conf_path() */

@@ -67,12 +67,12 @@ age()
 
 ### The beginning and the end
 
-fresh "notify ops@ops.test" "postmaster post@backup.test"
+fresh "notify ops@ops.test" "postmaster post@backup.test" "notify-after 30m"
 primary down a.test
 add one@a.test >"$T/out"
 add two@a.test >"$T/out"
 flush
-is "$(mails)" 0 "an outage that has just begun is nobody's business"
+is "$(mails)" 0 "notify-after: an outage that has just begun is not told"
 flush
 is "$(mails)" 0 "nor a minute later"
 age 1700
@@ -132,7 +132,7 @@ flush
 is "$(mails)" 2 "mail for a domain that is up is no news"
 
 # It does not take all at once.
-fresh "notify ops@ops.test" "notify-after 0"
+fresh "notify ops@ops.test"
 primary down a.test
 for i in 1 2 3; do
 	add $i@a.test >"$T/out"
@@ -156,7 +156,7 @@ is "$(mails)" 2 "or after an hour"
 like "$(cat "$(mail)")" '^waiting:   1 message' "with what still waits"
 
 # Not all were taken.
-fresh "notify ops@ops.test" "notify-after 0" "breaker off"
+fresh "notify ops@ops.test" "breaker off"
 primary down a.test
 for i in 1 2 3 4; do
 	add $i@a.test >"$T/out"
@@ -169,7 +169,7 @@ like "$(cat "$(mail)")" '^refused:   1 message.$' "and those that were not"
 unlike "$(cat "$(mail)")" 'has been delivered\.' "are told apart"
 
 # Nobody had heard of it, so nobody hears of its end.
-fresh "notify ops@ops.test"
+fresh "notify ops@ops.test" "notify-after 30m"
 primary down a.test
 add one@a.test >"$T/out"
 flush
@@ -179,11 +179,11 @@ is "$(mails)" 0 "an outage shorter than that is never heard of"
 
 ### At once, and after a crash
 
-fresh "notify ops@ops.test" "notify-after 0"
+fresh "notify ops@ops.test"
 primary down a.test
 add one@a.test >"$T/out"
 flush
-is "$(mails)" 1 "with notify-after 0 at once"
+is "$(mails)" 1 "an outage that begins with mail waiting is told at once"
 flush
 is "$(mails)" 1 "and once"
 # Killed between the mail and the memory of it.
@@ -202,7 +202,7 @@ is "$(mails)" 1 "is written by the next run"
 ### kill -9 while telling, at each call that changes the spool
 
 if command -v strace >/dev/null && [ -z "$ASAN" ]; then
-	fresh "notify ops@ops.test" "notify-after 0" "hook $T/hook"
+	fresh "notify ops@ops.test" "hook $T/hook"
 	printf '#!/bin/sh\necho "$MX_EVENT" >>"%s"\n' "$T/hooks" >"$T/hook"
 	chmod 755 "$T/hook"
 	primary down a.test
@@ -232,7 +232,7 @@ fi
 
 ### DNS that has no answer
 
-fresh "notify ops@ops.test" "notify-after 0"
+fresh "notify ops@ops.test"
 mkdomain a.test
 add one@a.test >"$T/out"
 flush
@@ -280,10 +280,16 @@ flush
 is "$(mails)" 1 "a way that leads back to us is told of at once"
 like "$(cat "$(mail)")" '^Subject: a\.test: a loop' "as such"
 flush
-is "$(mails)" 1 "once"
-age 7200
+is "$(mails)" 1 "once, and not as unroutable too"
+primary good a.test
 flush
-is "$(mails)" 2 "and that no mail leaves, when it has lasted"
+is "$(mails)" 2 "and its end"
+primary us a.test
+add two@a.test >"$T/out"
+flush
+is "$(mails)" 3 "a second one within the day"
+like "$(cat "$(mail)")" '^Subject: a\.test: DNS names no server' \
+    "is told, as what it is besides"
 
 ### Addresses that do not help
 
@@ -320,7 +326,7 @@ echo "state up" >"$SPOOL/state/ops.test/state"
 flush
 is "$(mails)" 1 "and is told when that is up"
 
-fresh "notify ops@ops.test" "notify-after 0"
+fresh "notify ops@ops.test"
 primary down a.test
 add one@a.test >"$T/out"
 "$BIN/mx-flush" -n -C "$CONF" a.test >"$T/out" 2>&1

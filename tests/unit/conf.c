@@ -383,7 +383,7 @@ check_values(void)
 	is_int(c.defaults.window, 8, "default window");
 	is_int(c.defaults.breaker, 25, "default breaker");
 	is_int(c.defaults.route_memory, 30 * 86400, "default route-memory");
-	is_int(c.defaults.notify_after, 1800, "default notify-after");
+	is_int(c.defaults.notify_after, 0, "default notify-after");
 }
 
 /* A domain, the file that answers for it, and what its "expire" is. */

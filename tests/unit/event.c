@@ -105,6 +105,20 @@ main(void)
 	ok(strncmp(told("stopped"), "stopped 1 0 0 1970", 18) == 0,
 	    "what makes no sense is passed over");
 	ok(*told("down") != '\0', "and written anew");
+	/* Nothing waits in any of these. */
+	(void)strlcpy(settings.notify, "ops@ops.test",
+	    sizeof(settings.notify));
+	put("down 1000 0 0\n");
+	run(EVENT_DOWN, EVENT_UP);
+	ok(strncmp(told("down"), "down 1000 0 0 ", 14) == 0,
+	    "an outage without mail is told nobody");
+	settings.notify_after = 3600;
+	run(EVENT_DOWN, EVENT_UP);
+	ok(strncmp(told("down"), "down 1000 0 ", 12) == 0 &&
+	    told("down")[12] != '0', "but when it has lasted as long as asked");
+	put("");
+	run(EVENT_DOWN, EVENT_UP);
+	ok(strstr(told("down"), " 0 0 ") != NULL, "and not before");
 	spool_close(sp);
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return done_testing();
