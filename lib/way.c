@@ -241,6 +241,33 @@ remember(struct way *w)
 		    sizeof(d->host[n])) < sizeof(d->host[n]);
 }
 
+/*
+ * Is the last address of the route at a host that the operator has named, if
+ * he has named any?  Another may be what he has just left.
+ */
+static bool
+is_named(const struct way *w)
+{
+	const struct settings *s = w->settings;
+	const struct route *r = &w->link->route;
+	const struct route_host *h = &r->host[r->addr[r->naddr - 1].host];
+
+	for (int i = 0; i < s->nroute; i++)
+		if (strcmp(s->route[i].host, h->name) == 0 && h->port ==
+		    (s->route[i].port != 0 ? s->route[i].port : w->conf->port))
+			return true;
+	return s->nroute == 0;
+}
+
+static void
+recall_host(struct way *w, const char *text)
+{
+	struct route *r = &w->link->route;
+
+	if (*text != '\0' && link_parse(r, w->conf, text) && !is_named(w))
+		r->naddr--;
+}
+
 /* The last route that worked; false if there is none, or it is too old. */
 static bool
 recall(struct way *w)
@@ -255,10 +282,10 @@ recall(struct way *w)
 	if (d->good != 0 && time(NULL) - d->good > w->settings->route_memory)
 		return false;
 	memset(r, 0, sizeof(*r));
-	(void)link_parse(r, w->conf, d->route);
+	recall_host(w, d->route);
 	for (size_t i = 0; i < DOMAIN_HOSTS_MAX; i++)
-		if (d->host[i][0] != '\0' && strcmp(d->host[i], d->route) != 0)
-			(void)link_parse(r, w->conf, d->host[i]);
+		if (strcmp(d->host[i], d->route) != 0)
+			recall_host(w, d->host[i]);
 	w->link->fallback = true;
 	return r->naddr > 0;
 }

@@ -228,6 +228,21 @@ mkdomain a.test "route nobody.test" "strict-routing yes"
 flush
 is "$(state) $(left)" "unroutable 1 0" "whose error is ours: never a verdict"
 
+# The operator's own word: another host is not what he has named.
+dns "named.test A 127.0.0.2"
+mkdomain a.test "route named.test"
+flush
+is "$status $(state)" "0 up" "by the route that the operator has named"
+dns "named.test @2" "moved.test @2"
+add
+flush
+is "$status $(state) $(left)" "0 up 0 0" "its host is remembered, too"
+mkdomain a.test "route moved.test"
+add
+flush
+is "$status $(state) $(left)" "75 unroutable 1 0" \
+    "but not for another that he names, which may be where it has moved"
+
 ### Ourselves
 
 loop()
