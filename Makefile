@@ -31,7 +31,7 @@ FLOOR2 =	settings conf msgid envelope domain spool scan draft message ledger \
 		sweep seen recipients usage ration maildir backlog outlook
 FLOOR3 =	crowd peer resolv packet query ask dns asked route hosts tls confine \
 		tls_client hook dane turn dial knock chain agenda
-FLOOR4 =	listener incoming learn policy etrn master serve text start smtp_server \
+FLOOR4 =	listener incoming learn policy etrn master serve text start trial smtp_server \
 		smtp_wire smtp_session smtp_params smtp_client report dsn delay \
 		notice event tls_policy link inquiry doubt settle way \
 		carry drain deliver finding check legal place authority cover \

@@ -34,6 +34,7 @@
 #include "spool.h"
 #include "stream.h"
 #include "tls.h"
+#include "trial.h"
 
 #define FIRST_FD	3	/* of socket activation */
 #define DOMAINS_MAX	64	/* files that are read for each connection */
@@ -44,8 +45,9 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: mx-receive [-qv] [-C dir]\n"
-	    "       mx-receive -e address [-f sender] [-r client] [-v] "
-	    "[-C dir]\n");
+	    "       mx-receive -e address [-jv] [-f sender] [-r client] "
+	    "[-C dir]\n"
+	    "       mx-receive -n [-jqv] [-C dir]\n");
 	exit(EX_USAGE);
 }
 
@@ -54,6 +56,7 @@ struct receiver {
 	struct conf conf;
 	bool loaded;		/* conf is good */
 	struct confine confine;
+	char active[SANDBOX_ACTIVE_SIZE];
 	struct spool *spool;
 	struct tls_secret secret;
 	struct tls_context *tls;	/* made of it, where many share it */
@@ -185,21 +188,23 @@ make_context(struct receiver *r)
 static bool
 lock_in(struct receiver *r, bool parent)
 {
-	char error[CONF_ERROR_MAX], active[SANDBOX_ACTIVE_SIZE];
+	char error[CONF_ERROR_MAX];
 
 	if (spool_become_owner(r->conf.spool, error) == -1 ||
 	    (r->spool = spool_open(r->conf.spool, error)) == NULL) {
 		log_warnx("%s", error);
 		return false;
 	}
-	if (!confine_enter(&r->confine, &r->conf, r->spool, parent, active)) {
-		log_warnx("the sandbox is required, but there is %s", active);
+	if (!confine_enter(&r->confine, &r->conf, r->spool, parent,
+	    r->active)) {
+		log_warnx("the sandbox is required, but there is %s",
+		    r->active);
 		return false;
 	}
 	if (parent)
-		log_info("sandbox: %s", active);
+		log_info("sandbox: %s", r->active);
 	else
-		log_debug("sandbox: %s", active);
+		log_debug("sandbox: %s", r->active);
 	return true;
 }
 
@@ -432,12 +437,13 @@ run_session(struct receiver *r)
 	_exit((well ? serve : refuse)(r, STDIN_FILENO, &peer));
 }
 
-/*** What would be answered, and why ***/
+/*** What would be done, and why ***/
 
 struct question {
 	const char *recipient;
 	const char *sender;
 	const char *client;
+	enum row_style style;
 };
 
 static void
@@ -529,7 +535,7 @@ explain(struct receiver *r, const struct question *q)
 	else if (spool_become_owner(r->conf.spool, error) == -1 ||
 	    (r->spool = spool_open(r->conf.spool, error)) == NULL)
 		log_warnx("%s", error);
-	row_init(&row, stdout, row_style_for(stdout));
+	row_init(&row, stdout, q->style);
 	if ((policy = policy_new(&r->conf, r->spool)) == NULL) {
 		log_warn("cannot begin");
 		return EX_TEMPFAIL;
@@ -541,14 +547,61 @@ explain(struct receiver *r, const struct question *q)
 	return exit_status(verdict);
 }
 
+/* What tells of nothing but of what is in order. */
+static void
+pass_over(void *arg, const char *what, const char *found)
+{
+	(void)arg;
+	(void)what;
+	(void)found;
+}
+
+/*
+ * A start without any client: all that would be read is read, in the sandbox
+ * that a session would be in.  It is left as a session is: what looks for
+ * leaks at exit(3) could do nothing there.
+ */
+static _Noreturn void
+rehearse(struct receiver *r, trial_note *note, struct row *row)
+{
+	bool well;
+
+	if (!load(r))
+		_exit(EX_CONFIG);
+	note(row, "hostname", r->conf.hostname);
+	well = load_secret(r) && make_context(r);
+	if (well)
+		note(row, "certificate", r->tls == NULL ?
+		    "none: no STARTTLS" : r->conf.tls_certificate);
+	if (confine_find(&r->confine, &r->conf, SIZE_MAX) == -1)
+		log_warn("the sandbox may keep out some of the configuration");
+	/* Who only asks does not make it. */
+	if (access(r->conf.spool, F_OK) == -1) {
+		log_warn("spool %s", r->conf.spool);
+		well = false;
+	} else if (lock_in(r, false)) {
+		note(row, "spool", r->conf.spool);
+		note(row, "sandbox", r->active);
+	} else
+		well = false;
+	well = trial(&r->conf, note, row) && well;
+	if (fflush(stdout) == EOF) {
+		log_warn("standard output");
+		_exit(EXIT_FAILURE);
+	}
+	_exit(well ? EX_OK : EX_CONFIG);
+}
+
 int
 main(int argc, char *argv[])
 {
 	static struct receiver r = { .dir = CONF_DIR };
-	struct question q = { NULL, "", "" };
+	struct question q = { NULL, "", "", row_style_for(stdout) };
+	bool dry = false, json = false;
+	struct row row;
 	int ch, verbose = 0;
 
-	while ((ch = getopt(argc, argv, "C:e:f:qr:v")) != -1)
+	while ((ch = getopt(argc, argv, "C:e:f:jnqr:v")) != -1)
 		switch (ch) {
 		case 'C':
 			r.dir = optarg;
@@ -562,6 +615,13 @@ main(int argc, char *argv[])
 		case 'r':
 			q.client = optarg;
 			break;
+		case 'j':
+			json = true;
+			q.style = ROW_JSON;
+			break;
+		case 'n':
+			dry = true;
+			break;
 		case 'q':
 			verbose = -1;
 			break;
@@ -572,7 +632,8 @@ main(int argc, char *argv[])
 			usage();
 		}
 	if (argc > optind || (q.recipient == NULL &&
-	    (*q.sender != '\0' || *q.client != '\0')))
+	    (*q.sender != '\0' || *q.client != '\0')) ||
+	    (dry ? q.recipient != NULL : json && q.recipient == NULL))
 		usage();
 	/* A vanished client and a full disk are results, not signals. */
 	signal(SIGPIPE, SIG_IGN);
@@ -583,6 +644,11 @@ main(int argc, char *argv[])
 	if (q.recipient != NULL) {
 		log_open("mx-receive", LOG_TARGET_STDERR, verbose);
 		return explain(&r, &q);
+	}
+	if (dry) {
+		log_open("mx-receive", LOG_TARGET_STDERR, verbose);
+		row_init(&row, stdout, q.style);
+		rehearse(&r, verbose < 0 ? pass_over : tell, &row);
 	}
 	log_open("mx-receive", log_target_find(), verbose);
 	find_sockets(&r);
