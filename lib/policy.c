@@ -13,7 +13,6 @@
 #include "duration.h"
 #include "idn.h"
 #include "log.h"
-#include "log.h"
 #include "recipients.h"
 #include "seen.h"
 #include "usage.h"
