@@ -151,16 +151,19 @@ is_passing(struct listener *l, int error)
 	case ENOTSOCK:
 	case EOPNOTSUPP:
 		return false;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
+	case EAGAIN:
+	case EINTR:
+	case ECONNABORTED:
+		return true;
+	default:
+		/*
+		 * EMFILE, ENFILE, ENOBUFS, ENOMEM; or a security module says
+		 * EACCES.  The connection may still be there, to be taken.
+		 */
 		if (is_news(&l->accepting))
 			log_warn("cannot accept");
 		reap(l);
 		(void)poll(NULL, 0, PAUSE);
-		return true;
-	default:
 		return true;
 	}
 }

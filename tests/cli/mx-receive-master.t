@@ -216,6 +216,24 @@ try:
             t.wait()
             check('... and the next is served',
                   greeting(four).startswith('220'))
+        # One that never passes, and leaves the connection where it is.
+        t = subprocess.Popen(['strace', '-q', '-o', tmp + '/calls', '-p',
+            str(acceptor()), '-e', 'inject=accept4:error=EACCES'],
+            stderr=open(tmp + '/strace', 'w'))
+        if until(traced, 3):
+            s, f = connect(four)
+            time.sleep(1)
+            t.terminate()
+            t.wait()
+            calls = open(tmp + '/calls').read().count('EACCES')
+            check('a door that is shut is tried ten times a second, not more',
+                  1 <= calls <= 12)
+            check('... and when it opens the client is served',
+                  f.readline().startswith(b'220'))
+            leave(s, f)
+        else:
+            t.kill()
+            t.wait()
     else:
         print('skip no strace here')
 
