@@ -151,7 +151,7 @@ connected(struct carry *c)
 		return true;
 	c->stop = c->trouble = true;
 	c->losses = 0;
-	if (!l->utf8 && !c->second)
+	if (!l->walk && !c->second)
 		way_lost(c->way);
 	return false;
 }
@@ -226,14 +226,7 @@ settle(struct carry *c, struct parcel *p, bool lost)
 static void
 set_aside(struct carry *c, struct parcel *p)
 {
-	if (p->r.lack != SMTP_LACKS_SMTPUTF8) {
-		(void)settle(c, p, true);
-		return;
-	}
-	if (c->link->utf8 || c->aside == NULL)
-		settle_wait(c->settle, &p->m);
-	else
-		c->aside(c->aside_arg, p->index);
+	c->aside(c->aside_arg, p->index, p->r.lack);
 	parcel_free(p);
 }
 
@@ -462,51 +455,55 @@ send_message(struct carry *c, struct message *m, size_t index)
 	}
 }
 
-/* RFC 1870 6.1: what the server said it would not take is not sent. */
-static bool
-fits(struct carry *c, struct message *m)
-{
-	const struct link *l = c->link;
-	char text[SETTLE_TEXT_MAX];
-	int64_t limit;
-
-	limit = l->client != NULL ? smtp_client_size_limit(l->client) : 0;
-	if (limit == 0 || m->size <= limit)
-		return true;
-	(void)snprintf(text, sizeof(text), REPORT_OURS "the message has %lld "
-	    "octets and %s takes %lld", (long long)m->size, l->peer,
-	    (long long)limit);
-	(void)settle_words(c->settle, m, text);
-	log_info("deferred id=%s domain=%s host=\"%s\" reason=\"%s\"",
-	    m->entry.id, l->domain, l->peer, text);
-	return false;
-}
-
 /*
- * Not to be sent without SMTPUTF8, and nobody offers it (RFC 6531 3.2).  That
- * is the end of it where each server of the domain has said so, and the domain
- * has been up for so long that they are what they are meant to be: one that
- * has just been put back may still lack something.
+ * Not to be sent to any of the servers (RFC 6531 3.2, RFC 8689 4.2.1, RFC 1870
+ * 6.1).  For an extension that is the end of it where each server of the
+ * domain has said so, and the domain has been up for so long that they are
+ * what they are meant to be: one that has just been put back may still lack
+ * something.  A limit is a number that somebody may raise.
  */
 static void
 deny(struct carry *c, struct message *m)
 {
 	const struct domain *d = &c->way->state;
+	const char *domain = c->settle->domain, *lacks;
 	char text[SETTLE_TEXT_MAX];
 	bool final;
 
-	final = c->link->unable && d->state == DOMAIN_UP && d->since > 0 &&
+	final = c->link->complete && c->link->none_has[c->denied] &&
+	    d->state == DOMAIN_UP && d->since > 0 &&
 	    d->since + WAY_LONG <= time(NULL);
-	if (final)
-		(void)snprintf(text, sizeof(text), REPORT_OURS "5.6.7 it "
-		    "needs SMTPUTF8, and no server of %s offers that",
-		    c->settle->domain);
-	else
-		(void)snprintf(text, sizeof(text), REPORT_OURS "it needs "
-		    "SMTPUTF8: %s", c->link->error);
+	lacks = c->link->lacks[c->denied];
+	switch (c->denied) {
+	case SMTP_LACKS_NOTHING:
+	case SMTP_LACKS_ROOM:
+		final = false;
+		(void)snprintf(text, sizeof(text), REPORT_OURS "the message "
+		    "has %lld octets: %s", (long long)m->size, lacks);
+		break;
+	case SMTP_LACKS_SMTPUTF8:
+		if (final)
+			(void)snprintf(text, sizeof(text), REPORT_OURS
+			    "5.6.7 it needs SMTPUTF8, and no server of %s "
+			    "offers that", domain);
+		else
+			(void)snprintf(text, sizeof(text), REPORT_OURS
+			    "it needs SMTPUTF8: %s", lacks);
+		break;
+	case SMTP_LACKS_REQUIRETLS:
+		if (final)
+			(void)snprintf(text, sizeof(text), REPORT_OURS
+			    "5.7.30 its sender asked for REQUIRETLS, and no "
+			    "server of %s offers that and shows who it is",
+			    domain);
+		else
+			(void)snprintf(text, sizeof(text), REPORT_OURS
+			    "its sender asked for REQUIRETLS: %s", lacks);
+		break;
+	}
 	final = settle_words(c->settle, m, text) && final;
 	log_info("%s id=%s domain=%s reason=\"%s\"", final ? "refused" :
-	    "deferred", m->entry.id, c->settle->domain, plain_unquote(text));
+	    "deferred", m->entry.id, domain, plain_unquote(text));
 	if (!final) {
 		settle_wait(c->settle, m);
 		return;
@@ -554,10 +551,8 @@ carry_message(struct carry *c, const struct scan_entry *e, size_t index)
 	if (envelope_count(&m.envelope, RCPT_PENDING) == 0) {
 		m.remembered = true;
 		settle_finish(c->settle, &m);
-	} else if (c->denied)
+	} else if (c->denied != SMTP_LACKS_NOTHING)
 		deny(c, &m);
-	else if (!fits(c, &m))
-		settle_wait(c->settle, &m);
 	else {
 		send_message(c, &m, index);
 		return;

@@ -31,11 +31,13 @@ struct carry {
 	_Atomic int64_t *slot;	/* when the rate allows another message,
 				   microseconds; shared by the connections */
 	bool second;		/* it is not the domain's only connection */
-	bool denied;		/* no server is to be had with what the next
-				   messages need, be it for good or not */
-	/* Told of messages that wait for a server with SMTPUTF8. */
-	void (*aside)(void *arg, size_t index);
+	/*
+	 * Told of messages that the server lacks something for.  When all
+	 * servers have been met, DENIED is what the next message lacks.
+	 */
+	void (*aside)(void *arg, size_t index, enum smtp_lack lack);
 	void *aside_arg;
+	enum smtp_lack denied;
 
 	bool stop;		/* the run is over on this connection */
 	bool trouble;		/* set when the server is short of something */

@@ -108,11 +108,11 @@ leave(struct drain *d, bool run_is_over)
 }
 
 static void
-set_aside(void *arg, size_t index)
+set_aside(void *arg, size_t index, enum smtp_lack lack)
 {
 	struct drain *d = arg;
 
-	team_mark(d->team, index);
+	team_mark(d->team, index, (unsigned char)lack);
 }
 
 /* Not where the rate is what keeps us waiting, nor for the last few. */
@@ -182,31 +182,59 @@ work(struct drain *d)
 
 /*** The leader ***/
 
-/* What takes a server with SMTPUTF8, which the first that answered is not. */
+/*
+ * What was set aside, by the server that the walk has come to or, DENIED, by
+ * nobody.  True if any is left.
+ */
+static bool
+work_marked(struct drain *d, bool denied)
+{
+	size_t total = backlog_size(d->backlog), i;
+	struct carry *c = d->carry;
+	unsigned char lack;
+	bool left = false;
+
+	for (i = 0; i < total && !c->stop; i++) {
+		if ((lack = team_marked(d->team, i)) == SMTP_LACKS_NOTHING)
+			continue;
+		if ((c->stop = drain_is_held(d)))
+			break;
+		make_room(d);
+		team_mark(d->team, i, SMTP_LACKS_NOTHING);
+		if (denied)
+			c->denied = (enum smtp_lack)lack;
+		carry_number(d, i);
+	}
+	carry_finish(c);
+	for (i = 0; i < total && !left; i++)
+		left = team_marked(d->team, i) != SMTP_LACKS_NOTHING;
+	return left;
+}
+
+/* What takes a server that offers more than the first that answered. */
 static void
 work_aside(struct drain *d)
 {
 	size_t total = backlog_size(d->backlog), i;
 	struct carry *c = d->carry;
-	bool first = true;
+	bool left = false, met;
 
-	for (i = 0; i < total; i++) {
-		if (!team_is_marked(d->team, i))
-			continue;
-		if (first) {
-			link_close(c->link);
-			c->link->utf8 = true;
-			c->denied = !c->stop && !link_open(c->link);
-			first = false;
-		}
-		if (c->stop || drain_is_held(d)) {
-			c->settle->count.deferred++;
-			continue;
-		}
-		make_room(d);
-		carry_number(d, i);
+	for (i = 0; i < total && !left; i++)
+		left = team_marked(d->team, i) != SMTP_LACKS_NOTHING;
+	if (!left)
+		return;
+	link_walk(c->link);
+	met = c->link->client != NULL || link_step(c->link);
+	while (left && met && !c->stop) {
+		left = work_marked(d, false);
+		met = left && !c->stop && link_step(c->link);
 	}
-	carry_finish(c);
+	if (left && !c->stop)
+		(void)work_marked(d, true);
+	for (i = 0; i < total; i++)
+		if (team_marked(d->team, i) != SMTP_LACKS_NOTHING)
+			c->settle->count.deferred++;
+	link_walk_end(c->link);
 }
 
 static void

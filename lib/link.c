@@ -202,7 +202,11 @@ useless(void *arg, size_t i, const char *why)
 	log_debug("%s: %s: %s", l->domain, l->peer, why);
 	join(l->error, sizeof(l->error), l->peer, why);
 	l->refused = l->refused || is_refusal(why);
-	l->ourselves = l->unable = false;
+	l->ourselves = l->complete = false;
+	if (l->walk)
+		for (size_t lack = 0; lack < SMTP_NLACKS; lack++)
+			join(l->lacks[lack], sizeof(l->lacks[lack]), l->peer,
+			    why);
 }
 
 /* A session with A over FD; -1: it has answered others in this run. */
@@ -255,23 +259,13 @@ try_address(struct link *l, const struct route_addr *a, int fd)
 	return false;
 }
 
-/*
- * Is the server that answered good for what is to be sent?  If not it is left
- * alone.
- */
+/* In a walk an address is tried once, but for the one that it has come to. */
 static bool
-is_suitable(struct link *l)
+is_left_out(const struct link *l, size_t i)
 {
-	unsigned offers = smtp_client_offers(l->client);
-
-	if (!l->utf8 || (offers & SMTP_OFFER_SMTPUTF8) != 0)
-		return true;
-	/* HELO, or a proxy that hides what there is: it may, another day. */
-	if (offers == 0)
-		l->unable = false;
-	join(l->error, sizeof(l->error), l->peer, "SMTPUTF8 is not offered");
-	link_close(l);
-	return false;
+	if (!l->walk)
+		return false;
+	return l->at < ROUTE_ADDRS_MAX ? i != l->at : l->passed[i];
 }
 
 bool
@@ -287,13 +281,10 @@ link_open(struct link *l)
 	l->carried = 0;
 	l->busy = l->refused = false;
 	l->ourselves = l->route.naddr > 0;
-	l->unable = !l->fallback;
-	for (i = 0; i < l->route.nhost; i++)
-		if (l->route.host[i].outcome == DNS_TEMPFAIL ||
-		    l->route.host[i].outcome == DNS_BOGUS)
-			l->unable = false;
 	for (i = 0; i < l->route.naddr; i++)
-		if (tls_policy_leaves(&l->tls, i, why)) {
+		if (is_left_out(l, i))
+			knock_leave(&k, i);
+		else if (tls_policy_leaves(&l->tls, i, why)) {
 			knock_leave(&k, i);
 			useless(l, i, why);
 		}
@@ -301,9 +292,88 @@ link_open(struct link *l)
 		if (!try_address(l, &l->route.addr[at], fd))
 			continue;
 		l->ourselves = false;
-		if (is_suitable(l))
-			return true;
+		l->at = (size_t)at;
+		return true;
 	}
 	turn_end(l->turn);
 	return false;
+}
+
+/*** The walk ***/
+
+static const char *
+lack_text(const struct link *l, enum smtp_lack lack)
+{
+	switch (lack) {
+	case SMTP_LACKS_NOTHING:
+		break;
+	case SMTP_LACKS_SMTPUTF8:
+		return "SMTPUTF8 is not offered";
+	case SMTP_LACKS_REQUIRETLS:
+		return smtp_client_tls(l->client) != NULL &&
+		    tls_authenticated(smtp_client_tls(l->client)) !=
+		    TLS_AUTH_NONE ? "REQUIRETLS is not offered" :
+		    "it has not shown in TLS who it is";
+	case SMTP_LACKS_ROOM:
+		return "it takes less";
+	}
+	return "";
+}
+
+/* The walk has come to a server: what does it lack? */
+static void
+meet(struct link *l)
+{
+	enum smtp_lack lack;
+
+	/* HELO, or a proxy that hides what there is: it may, another day. */
+	if (smtp_client_offers(l->client) == 0)
+		l->complete = false;
+	for (lack = SMTP_LACKS_NOTHING; lack < SMTP_NLACKS; lack++)
+		if (smtp_client_lacks(l->client, lack))
+			join(l->lacks[lack], sizeof(l->lacks[lack]), l->peer,
+			    lack_text(l, lack));
+		else
+			l->none_has[lack] = false;
+}
+
+void
+link_walk(struct link *l)
+{
+	size_t i;
+
+	l->walk = true;
+	l->complete = !l->fallback;
+	for (i = 0; i < l->route.nhost; i++)
+		if (l->route.host[i].outcome == DNS_TEMPFAIL ||
+		    l->route.host[i].outcome == DNS_BOGUS)
+			l->complete = false;
+	for (i = 0; i < SMTP_NLACKS; i++)
+		l->none_has[i] = true;
+	memset(l->lacks, 0, sizeof(l->lacks));
+	memset(l->passed, 0, sizeof(l->passed));
+	if (l->client == NULL)
+		l->at = ROUTE_ADDRS_MAX;
+	else
+		meet(l);
+}
+
+bool
+link_step(struct link *l)
+{
+	if (l->at < ROUTE_ADDRS_MAX)
+		l->passed[l->at] = true;
+	l->at = ROUTE_ADDRS_MAX;
+	link_close(l);
+	if (!link_open(l))
+		return false;
+	meet(l);
+	return true;
+}
+
+void
+link_walk_end(struct link *l)
+{
+	link_close(l);
+	l->walk = false;
 }

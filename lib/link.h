@@ -16,7 +16,7 @@
 
 /*
  * A connection to any server of a domain: the first of its route that
- * answers and is good for what is to be sent.
+ * answers; and then to each of the others, for what that one does not take.
  */
 
 #define LINK_PEER_MAX	(ADDR_DOMAIN_MAX + INET6_ADDRSTRLEN + 16)
@@ -33,7 +33,6 @@ struct link {
 	bool fallback;		/* the route is one remembered */
 	struct tls_policy tls;	/* its caller's parts set, and told of the
 				   route; link_clear() ends it */
-	bool utf8;		/* only a server with SMTPUTF8 will do */
 	bool in_turn;		/* no window: it lost count of its replies */
 	bool unchunked;		/* no BDAT: it offers what it does not know */
 	bool anonymous;		/* no word of clients to the next one */
@@ -58,7 +57,17 @@ struct link {
 	bool busy;		/* one that answered in this run refused us */
 	bool refused;		/* nobody took us, and one refused us for good,
 				   at its greeting or EHLO */
-	bool unable;		/* all have answered, and none was good */
+
+	/* Of a walk; see link_walk(). */
+	bool walk;
+	bool complete;		/* each server so far has answered EHLO, and
+				   with what it offers */
+	bool none_has[SMTP_NLACKS];	/* none of those that have */
+	char lacks[SMTP_NLACKS][LINK_ERROR_MAX];	/* who lacks that, or
+				   has not answered, and why */
+	/* private */
+	size_t at;		/* in the route; ROUTE_ADDRS_MAX: none */
+	bool passed[ROUTE_ADDRS_MAX];
 };
 
 /*
@@ -66,6 +75,17 @@ struct link {
  * dead in this run.  False with l->error.  Blocks for the time-outs of each.
  */
 bool link_open(struct link *l);
+
+/*
+ * A walk past all servers of the route, each address of them, in their order.
+ * link_walk() begins it, at the one there is a connection to, if any;
+ * link_step() goes on to the next one that answers, false when there is none
+ * left.  In between link_open() is for the same one again.
+ */
+void link_walk(struct link *l);
+bool link_step(struct link *l);
+void link_walk_end(struct link *l);
+
 /* Says QUIT if there is a connection. */
 void link_close(struct link *l);
 /* In a forked process: the connection is another's. */

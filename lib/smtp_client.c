@@ -143,7 +143,13 @@ smtp_client_speaks(const struct smtp_client *c)
 bool
 smtp_client_takes(const struct smtp_client *c, const struct envelope *e)
 {
-	return smtp_params_lack(&c->s, e) == SMTP_LACKS_NOTHING;
+	return smtp_params_lack(&c->s, e, 0) == SMTP_LACKS_NOTHING;
+}
+
+bool
+smtp_client_lacks(const struct smtp_client *c, enum smtp_lack lack)
+{
+	return smtp_params_lacks(&c->s, lack);
 }
 
 static bool
@@ -664,7 +670,7 @@ smtp_client_begin(struct smtp_client *c, const struct message *m,
 		return result;
 	}
 	/* Now: what is offered may be another after an XCLIENT. */
-	r->lack = smtp_params_lack(&c->s, &m->envelope);
+	r->lack = smtp_params_lack(&c->s, &m->envelope, m->size);
 	if (r->lack != SMTP_LACKS_NOTHING) {
 		(void)strlcpy(r->error, smtp_params_lack_text(r->lack),
 		    sizeof(r->error));

@@ -55,8 +55,10 @@ bool smtp_client_is_confused(const struct smtp_client *c);
 /* Has the peer taken an XCLIENT? */
 bool smtp_client_speaks(const struct smtp_client *c);
 
-/* May a message with this envelope be sent to the peer? */
+/* May a message with this envelope be sent to the peer, if it is small? */
 bool smtp_client_takes(const struct smtp_client *c, const struct envelope *e);
+/* Or is it a peer that lacks what some messages need? */
+bool smtp_client_lacks(const struct smtp_client *c, enum smtp_lack lack);
 
 /* One message to some of its recipients. */
 struct smtp_client_rcpt {

@@ -105,14 +105,33 @@ needs_tls(const struct envelope *e)
 	return *e->sender != '\0' && is_asked_for(e, "REQUIRETLS");
 }
 
-enum smtp_lack
-smtp_params_lack(const struct smtp_session *s, const struct envelope *e)
+bool
+smtp_params_lacks(const struct smtp_session *s, enum smtp_lack lack)
 {
-	if ((s->offers & SMTP_OFFER_SMTPUTF8) == 0 && needs_utf8(e))
+	switch (lack) {
+	case SMTP_LACKS_NOTHING:
+		break;
+	case SMTP_LACKS_SMTPUTF8:
+		return (s->offers & SMTP_OFFER_SMTPUTF8) == 0;
+	case SMTP_LACKS_REQUIRETLS:
+		return !is_authenticated(s) ||
+		    (s->offers & SMTP_OFFER_REQUIRETLS) == 0;
+	case SMTP_LACKS_ROOM:
+		return s->size_limit > 0;
+	}
+	return false;
+}
+
+enum smtp_lack
+smtp_params_lack(const struct smtp_session *s, const struct envelope *e,
+    int64_t size)
+{
+	if (smtp_params_lacks(s, SMTP_LACKS_SMTPUTF8) && needs_utf8(e))
 		return SMTP_LACKS_SMTPUTF8;
-	if (needs_tls(e) && (!is_authenticated(s) ||
-	    (s->offers & SMTP_OFFER_REQUIRETLS) == 0))
+	if (smtp_params_lacks(s, SMTP_LACKS_REQUIRETLS) && needs_tls(e))
 		return SMTP_LACKS_REQUIRETLS;
+	if (smtp_params_lacks(s, SMTP_LACKS_ROOM) && size > s->size_limit)
+		return SMTP_LACKS_ROOM;
 	return SMTP_LACKS_NOTHING;
 }
 
@@ -127,6 +146,8 @@ smtp_params_lack_text(enum smtp_lack lack)
 	case SMTP_LACKS_REQUIRETLS:
 		return "not sent: its sender asked for REQUIRETLS, and there "
 		    "is no authenticated server that offers it";
+	case SMTP_LACKS_ROOM:
+		return "not sent: it is larger than the server takes";
 	}
 	return "";
 }

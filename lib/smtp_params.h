@@ -2,6 +2,7 @@
 #ifndef MX_SMTP_PARAMS_H
 #define MX_SMTP_PARAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,13 +19,20 @@
 enum smtp_lack {
 	SMTP_LACKS_NOTHING,
 	SMTP_LACKS_SMTPUTF8,	/* RFC 6531 3.2 */
-	SMTP_LACKS_REQUIRETLS	/* the extension, or authenticated TLS to rely
+	SMTP_LACKS_REQUIRETLS,	/* the extension, or authenticated TLS to rely
 				   on (RFC 8689 4.2.1) */
+	SMTP_LACKS_ROOM		/* by its SIZE (RFC 1870 6.1) */
 };
+#define SMTP_NLACKS (SMTP_LACKS_ROOM + 1)
 
-/* What keeps a message with this envelope from being sent to the server. */
+/*
+ * What keeps a message with this envelope, of SIZE octets, from being sent to
+ * the server.
+ */
 enum smtp_lack smtp_params_lack(const struct smtp_session *s,
-    const struct envelope *e);
+    const struct envelope *e, int64_t size);
+/* Of the server alone: would such a message be kept from it? */
+bool smtp_params_lacks(const struct smtp_session *s, enum smtp_lack lack);
 /* "not sent: it needs SMTPUTF8, which is not offered"; "" for NOTHING. */
 const char *smtp_params_lack_text(enum smtp_lack lack);
 

@@ -142,15 +142,15 @@ team_stop(struct team *t)
 }
 
 void
-team_mark(struct team *t, size_t i)
+team_mark(struct team *t, size_t i, unsigned char mark)
 {
-	marks(t)[i] = 1;
+	marks(t)[i] = mark;
 }
 
-bool
-team_is_marked(const struct team *t, size_t i)
+unsigned char
+team_marked(const struct team *t, size_t i)
 {
-	return marks(t)[i] != 0;
+	return (unsigned char)marks(t)[i];
 }
 
 /*** Members ***/

@@ -28,9 +28,9 @@ bool team_next(struct team *t, size_t *i);
 size_t team_taken(const struct team *t);
 void team_stop(struct team *t);
 
-/* A mark at a job, which the others see. */
-void team_mark(struct team *t, size_t i);
-bool team_is_marked(const struct team *t, size_t i);
+/* A mark at a job, which the others see; 0 in the beginning. */
+void team_mark(struct team *t, size_t i, unsigned char mark);
+unsigned char team_marked(const struct team *t, size_t i);
 
 /*
  * The leader, between two jobs: is it time for another member?  They come one

@@ -182,6 +182,32 @@ is "$(grep '^tls' "$T/primary/pin-once.log" | cut -d ' ' -f 3 | tr '\n' ' ')" \
 is "$(grep '^tls' "$T/primary/pin-once12.log" | cut -d ' ' -f 3 |
     tr '\n' ' ')" "new resumed " "in TLS 1.2, too"
 
+# REQUIRETLS: the next server may offer it.
+mkdomain walk.test "tls pin sha256:$pin" \
+    "route mx.test:$(cat "$T/primary/require-none.port") mx.test:$(cat "$T/primary/require-good.port")"
+mkdomain never.test "tls pin sha256:$pin" \
+    "route mx.test:$(cat "$T/primary/require-none.port")"
+mkdomain down.test "tls pin sha256:$pin" \
+    "route mx.test:$(cat "$T/primary/require-none.port") mx.test:$(cat "$T/primary/pin-none.port")"
+for name in walk never down; do
+	mkdir -p -m 700 "$SPOOL/state/$name.test"
+	printf 'state up\nsince %d x\n' $(($(date +%s) - 90000)) \
+	    >"$SPOOL/state/$name.test/state"
+	python3 "$TOP/tests/report/craft.py" "$SPOOL" "$name.test" 60 \
+	    '<ann@sender.test> REQUIRETLS' "p <a@$name.test>" <"$T/m" >"$T/out"
+done
+"$BIN/mx-flush" -v -C "$CONF" walk.test never.test down.test 2>"$T/walk"
+like "$(cat "$T/walk")" 'delivered id=.* domain=walk.test ' \
+    "REQUIRETLS: the first does not offer it, so the second gets it"
+is "$(grep -c requiretls "$T/primary/require-good.log")" 2 "as it was asked"
+like "$(cat "$T/walk")" 'refused id=.* domain=never.test reason="not sent: 5\.7\.30 ' \
+    "nobody offers it, for a day: returned"
+is "$(find "$SPOOL/mail/sender.test" -type f | wc -l | tr -d ' ')" 1 \
+    "and reported"
+like "$(cat "$SPOOL"/mail/sender.test/new/*)" 'Status: 5\.7\.30' "with its status"
+like "$(cat "$T/walk")" 'deferred id=.* domain=down.test .*asked for REQUIRETLS: .*REQUIRETLS is not offered; .*STARTTLS is not offered' \
+    "one without the TLS that is wanted says nothing: it waits"
+
 ### What is remembered
 
 state()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-# Mail that needs SMTPUTF8 (RFC 6531) goes only where that is offered.
+# Mail that needs SMTPUTF8 (RFC 6531) goes only where that is offered, and mail
+# that is too large for one server (RFC 1870) to another.
 . "$(dirname "$0")/../tap.sh"
 
 need python3
@@ -13,7 +14,9 @@ with EHLO=250-p\n250-8BITMIME\n250-PIPELINING\n250-DSN\n250 SMTPUTF8
 old EHLO=500 what
 masked EHLO=250-p\n250-XXXXXXXX\n250 XXXXXXXXX
 busy GREET=421 later
-ends EHLO=250-p\n250 8BITMIME;EHLO=250-p\n250 SMTPUTF8;MAIL=ok;MAIL=!;MAIL=ok
+small EHLO=250-p\n250-SIZE 60\n250 SMTPUTF8
+mid EHLO=250-p\n250-SIZE 3000\n250 8BITMIME
+ends EHLO=250-p\n250 SMTPUTF8;MAIL=ok;MAIL=!;MAIL=ok
 END
 python3 "$TOP/tests/peers/badmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
 cleanup_pid $!
@@ -139,11 +142,42 @@ exits 0 "bounce no" flush held.test
 is "$(ls "$SPOOL/mail/held.test/.Held/cur") $(reports)" "$id:2, 0" \
     "bounce no: held"
 
-# The connection that has it breaks; the next one does not have it any more.
-mkdomain ends.test "route $(port ends)"
+# The connection to the one that has it breaks.
+mkdomain ends.test "route $(port without) $(port ends)"
 for n in 1 2 3; do
 	craft ends.test
 done
 exits 0 "a connection that breaks in between" flush ends.test
 is "$(waiting ends.test)" 0 "on with a new one that has it"
+
+# Too large for one, too much for another, and too large for all.
+mkdomain size.test "route $(port small) $(port mid)"
+big()
+{
+	cp "$T/m" "$T/m.small"
+	head -c "$1" /dev/zero | tr '\0' x | fold -w 70 |
+	    sed "s/\$/$(printf '\r')/" >>"$T/m"
+	shift
+	craft "$@"
+	mv "$T/m.small" "$T/m"
+}
+craft size.test '<ann@sender.test>'
+big 2000 size.test '<ann@sender.test>'
+exits 0 "the second takes more" flush size.test
+is "$(mails small) $(mails mid)" "1 1" "each message where it has room"
+is "$(grep -c 'SIZE=2[0-9][0-9]' "$T/primary/small.log")" 0 "the first has not heard of it"
+big 2000 size.test
+utf8=$id
+up size.test 900000
+exits 75 "room in one, SMTPUTF8 in the other" flush size.test
+like "$(reply)" 'not sent: it needs SMTPUTF8: 127\.0\.0\.1 .*is not offered' \
+    "neither will do, and it waits"
+"$BIN/mx-queue" -C "$CONF" rm "$utf8" >"$T/out"
+big 4000 size.test '<ann@sender.test>'
+exits 75 "too large for both" flush size.test
+like "$(reply)" 'not sent: the message has 4[0-9]* octets: .*takes less; .*takes less' \
+    "both are named"
+is "$(waiting size.test) $(reports)" "1 0" "it waits, however long they were up"
+is "$(sed -n 's/^state //p' "$SPOOL/state/size.test/state")" up \
+    "that is nothing against them"
 done_testing

@@ -25,7 +25,7 @@ work(struct team *t, bool dies)
 	while (team_is_wanted(t) && team_next(t, &job)) {
 		atomic_fetch_add(&b->done[job], 1);
 		if (job % 2 == 1)
-			team_mark(t, job);
+			team_mark(t, job, 7);
 		if (dies && team_is_member(t))
 			raise(SIGKILL);
 		if (job % 50 == 0)
@@ -59,7 +59,7 @@ check_sharing(void)
 	team_dismiss(t);
 	for (i = 0; i < JOBS; i++) {
 		once += b->done[i] == 1;
-		marked += team_is_marked(t, i) == (i % 2 == 1);
+		marked += team_marked(t, i) == (i % 2 == 1 ? 7 : 0);
 	}
 	is_int(once, JOBS, "each job was done once");
 	is_int(marked, JOBS, "and has its mark");
