@@ -27,6 +27,7 @@
 #include "examine.h"
 #include "finding.h"
 #include "idn.h"
+#include "plain.h"
 #include "plan.h"
 #include "rehearse.h"
 #include "look.h"
@@ -68,6 +69,7 @@ struct run {
 	struct look_us us;		/* where mail servers are looked at */
 	struct verdict *verdict;	/* one for each name */
 	size_t batch;			/* domains of one job */
+	int64_t limit;			/* milliseconds for all jobs */
 };
 
 static const char usage_text[] =
@@ -115,19 +117,25 @@ help(void)
 	exit(0);
 }
 
-/* What runs plugins knows no other statuses, and reads standard output. */
-static void __attribute__((noreturn, format(printf, 2, 3)))
-configuration_bad(const struct options *o, const char *fmt, ...)
+/*
+ * The end, before anything was checked.  What runs plugins knows no statuses
+ * but its own, and reads standard output.
+ */
+static void __attribute__((noreturn, format(printf, 3, 4)))
+die(const struct options *o, int status, const char *fmt, ...)
 {
+	char text[1024], safe[4 * sizeof(text)], *p;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (!o->plugin)
-		verrx(EX_CONFIG, fmt, ap);
-	fputs("MX UNKNOWN - ", stdout);
-	vprintf(fmt, ap);
-	putchar('\n');
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (!o->plugin)
+		errx(status, "%s", text);
+	(void)plain(safe, sizeof(safe), text);
+	for (p = safe; (p = strchr(p, '|')) != NULL; )
+		*p = '!';		/* performance data would begin */
+	printf("MX UNKNOWN - %s\n", safe);
 	exit(UNKNOWN);
 }
 
@@ -141,11 +149,11 @@ name_add(struct names *names, const char *text)
 		err(UNKNOWN, NULL);
 }
 
-/* "example.org  # whose it is", one a line. */
+/* "example.org  # whose it is", one or more a line. */
 static void
 names_read(struct names *names, FILE *f)
 {
-	char *line = NULL, *p;
+	char *line = NULL, *p, *word;
 	size_t size = 0;
 	ssize_t len;
 
@@ -155,10 +163,10 @@ names_read(struct names *names, FILE *f)
 		    p))) != NULL; )
 			*p = '\177';
 		line[strcspn(line, "#\r\n")] = '\0';
-		p = line + strspn(line, " \t");
-		p[strcspn(p, " \t")] = '\0';
-		if (*p != '\0')
-			name_add(names, p);
+		p = line;
+		while ((word = strsep(&p, " \t")) != NULL)
+			if (*word != '\0')
+				name_add(names, word);
 	}
 	if (ferror(f))
 		err(UNKNOWN, "standard input");
@@ -193,43 +201,64 @@ resolver_add(struct options *o, const char *text)
 	size_t len = port != NULL ? (size_t)(port - text) : strlen(text);
 
 	if (o->nresolver == CONF_LIST_MAX)
-		errx(EX_USAGE, "more than %d resolvers", CONF_LIST_MAX);
+		die(o, EX_USAGE, "more than %d resolvers", CONF_LIST_MAX);
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
 	hints.ai_socktype = SOCK_DGRAM;
 	if (len >= sizeof(host))
-		errx(EX_USAGE, "resolver: not an address");
+		die(o, EX_USAGE, "resolver: not an address");
 	memcpy(host, text, len);
 	host[len] = '\0';
 	if (getaddrinfo(host, port != NULL ? port + 1 : "53", &hints,
 	    &ai) != 0)
-		errx(EX_USAGE, "resolver \"%s\": not an address", text);
+		die(o, EX_USAGE, "resolver \"%s\": not an address", text);
 	memcpy(&o->resolver[o->nresolver++], ai->ai_addr, ai->ai_addrlen);
 	freeaddrinfo(ai);
 }
 
 static size_t
-number(int option, const char *text, long long most)
+number(const struct options *o, int option, const char *text, long long most)
 {
 	const char *error;
 	long long n = strtonum(text, 1, most, &error);
 
 	if (error != NULL)
-		errx(EX_USAGE, "-%c: the number is %s", option, error);
+		die(o, EX_USAGE, "-%c: the number is %s", option, error);
 	return (size_t)n;
 }
 
-static void
-options_read(struct options *o, int argc, char **argv)
+static int
+option_next(int argc, char **argv)
 {
 	static const struct option words[] = {
 		{ "rehearse", no_argument, NULL, REHEARSE },
 		{ NULL, 0, NULL, 0 }
 	};
+
+	return getopt_long(argc, argv, "46b:C:DhJ:jk:P:pqr:Sst:v", words,
+	    NULL);
+}
+
+/* How to end is to be known before what is wrong. */
+static void
+plugin_find(struct options *o, int argc, char **argv)
+{
 	int c;
 
-	while ((c = getopt_long(argc, argv, "46b:C:DhJ:jk:P:pqr:Sst:v", words,
-	    NULL)) != -1)
+	opterr = 0;
+	while ((c = option_next(argc, argv)) != -1)
+		o->plugin = o->plugin || c == 'p';
+	opterr = !o->plugin;
+	optind = 1;
+}
+
+static void
+options_read(struct options *o, int argc, char **argv)
+{
+	int c;
+
+	plugin_find(o, argc, argv);
+	while ((c = option_next(argc, argv)) != -1)
 		switch (c) {
 		case '4':
 			o->check.v4 = true;
@@ -249,7 +278,7 @@ options_read(struct options *o, int argc, char **argv)
 		case 'h':
 			help();
 		case 'J':
-			o->atonce = number('J', optarg, 10000);
+			o->atonce = number(o, 'J', optarg, 10000);
 			break;
 		case 'j':
 			o->style.json = true;
@@ -261,8 +290,7 @@ options_read(struct options *o, int argc, char **argv)
 			o->policy = optarg;
 			break;
 		case 'p':
-			o->plugin = true;
-			break;
+			break;		/* plugin_find has seen it */
 		case 'q':
 			o->style.quiet = true;
 			break;
@@ -279,15 +307,20 @@ options_read(struct options *o, int argc, char **argv)
 			o->check.plan = true;
 			break;
 		case 't':
-			o->patience = 1000 * (int64_t)number('t', optarg,
+			o->patience = 1000 * (int64_t)number(o, 't', optarg,
 			    3600);
 			break;
 		case 'v':
 			o->style.all = true;
 			break;
 		default:
+			if (o->plugin)
+				die(o, EX_USAGE, "wrong options: see "
+				    "mx-check -h");
 			usage();
 		}
+	if (o->plugin + o->style.json + o->check.plan > 1)
+		die(o, EX_USAGE, "-j, -p and -s: each is all of the output");
 	if (o->patience == 0)
 		o->patience = o->check.dns_only ? 10000 : 20000;
 	if (!o->check.v4 && !o->check.v6)
@@ -306,21 +339,21 @@ configure(struct options *o)
 	conf_init(&o->conf);
 	n = snprintf(file, sizeof(file), "%s/mxkeep.conf", dir);
 	if (n < 0 || (size_t)n >= sizeof(file))
-		configuration_bad(o, "%s: the name is too long", dir);
+		die(o, EX_CONFIG, "%s: the name is too long", dir);
 	if (o->dir != NULL || access(file, F_OK) == 0) {
 		if (conf_load(&o->conf, dir, error) == -1)
-			configuration_bad(o, "%s", error);
+			die(o, EX_CONFIG, "%s", error);
 		o->configured = true;
 		o->check.us = &o->conf;
 	}
 	(void)strlcpy(o->name, o->conf.hostname, sizeof(o->name));
 	if (o->check.rehearse && (!o->configured || o->backup != NULL ||
 	    o->check.dns_only))
-		errx(EX_USAGE, "--rehearse is for the backup itself: it takes "
-		    "its configuration (-C), and neither -b nor -D");
+		die(o, EX_USAGE, "--rehearse is for the backup itself: it "
+		    "takes its configuration (-C), and neither -b nor -D");
 	if (o->backup != NULL) {
 		if (!idn_to_ascii(o->conf.hostname, o->backup, &why))
-			errx(EX_USAGE, "-b %s: %s", o->backup, why);
+			die(o, EX_USAGE, "-b %s: %s", o->backup, why);
 		o->conf.nself_name = o->conf.nself_addr = 0;
 		o->check.us = &o->conf;
 	}
@@ -336,7 +369,7 @@ resolver_open(const struct options *o)
 	else
 		d = dns_open(o->conf.resolver, o->conf.nresolver, NULL);
 	if (d == NULL)
-		err(UNKNOWN, "/etc/resolv.conf");
+		die(o, UNKNOWN, "/etc/resolv.conf: %s", strerror(errno));
 	return d;
 }
 
@@ -349,7 +382,7 @@ us_prepare(struct look_us *us, const struct options *o)
 	(void)strlcpy(us->name, o->name, sizeof(us->name));
 	memcpy(us->source, o->conf.source, sizeof(us->source));
 	if ((us->tls = tls_client_new(NULL, error)) == NULL)
-		errx(UNKNOWN, "TLS: %s", error);
+		die(o, UNKNOWN, "TLS: %s", error);
 }
 
 /* The key that this backup shows, if it is this backup that is meant. */
@@ -361,7 +394,7 @@ key_prepare(struct options *o)
 	char error[TLS_ERROR_MAX];
 
 	if (o->check.us == NULL)
-		errx(EX_USAGE, "-s: say which host is the backup, by -b");
+		die(o, EX_USAGE, "-s: say which host is the backup, by -b");
 	if (o->backup != NULL || o->conf.tls_certificate[0] == '\0')
 		return;
 	if (tls_secret_load(&secret, o->conf.tls_certificate,
@@ -409,7 +442,7 @@ style_choose(struct verdict_style *style)
 
 /* The text of a file, or of standard input; lives until the end. */
 static const char *
-text_read(const char *file)
+text_read(const struct options *o, const char *file)
 {
 	char *text = malloc(TEXT_MAX + 1);
 	FILE *f = stdin;
@@ -418,12 +451,12 @@ text_read(const char *file)
 	if (text == NULL)
 		err(UNKNOWN, NULL);
 	if (strcmp(file, "-") != 0 && (f = fopen(file, "r")) == NULL)
-		err(EX_USAGE, "%s", file);
+		die(o, EX_USAGE, "%s: %s", file, strerror(errno));
 	n = fread(text, 1, TEXT_MAX + 1, f);
 	if (ferror(f))
-		err(UNKNOWN, "%s", file);
+		die(o, UNKNOWN, "%s: %s", file, strerror(errno));
 	if (n > TEXT_MAX || memchr(text, '\0', n) != NULL)
-		errx(EX_USAGE, "%s: not a text, or too long", file);
+		die(o, EX_USAGE, "%s: not a text, or too long", file);
 	text[n] = '\0';
 	if (f != stdin)
 		fclose(f);
@@ -434,13 +467,14 @@ static void
 texts_read(struct options *o)
 {
 	if (o->policy != NULL)
-		o->check.policy = text_read(o->policy);
+		o->check.policy = text_read(o, o->policy);
 	if (o->anchors == NULL)
 		return;
 	o->check.validate = true;
-	o->check.anchors = text_read(o->anchors);
+	o->check.anchors = text_read(o, o->anchors);
 	if (!chain_anchors_are_sound(o->check.anchors))
-		errx(EX_USAGE, "%s: expected DS or DNSKEY records", o->anchors);
+		die(o, EX_USAGE, "%s: expected DS or DNSKEY records",
+		    o->anchors);
 }
 
 /* What is to be checked: arguments, standard input, or the configuration. */
@@ -450,24 +484,24 @@ names_find(struct names *names, const struct options *o, char **argv)
 	bool stdin_taken = o->policy != NULL && strcmp(o->policy, "-") == 0;
 
 	if (*argv == NULL && !o->configured)
-		errx(EX_USAGE, "expected a domain, as there is no "
+		die(o, EX_USAGE, "expected a domain, as there is no "
 		    CONF_DIR "/mxkeep.conf");
 	if (*argv == NULL && conf_domains(&o->conf, name_configured,
 	    names) == -1)
-		configuration_bad(o, "%s/domains: %s", o->conf.dir,
+		die(o, EX_CONFIG, "%s/domains: %s", o->conf.dir,
 		    strerror(errno));
 	for (; *argv != NULL; argv++)
 		if (strcmp(*argv, "-") != 0)
 			name_add(names, *argv);
 		else if (stdin_taken)
-			errx(EX_USAGE, "standard input can be the policy or "
-			    "the domains, and once only");
+			die(o, EX_USAGE, "standard input can be the policy "
+			    "or the domains, and once only");
 		else {
 			names_read(names, stdin);
 			stdin_taken = true;
 		}
 	if (o->policy != NULL && names->n != 1)
-		errx(EX_USAGE, "-P: a policy is that of one domain");
+		die(o, EX_USAGE, "-P: a policy is that of one domain");
 }
 
 /* A job: the domains of one batch, in a process of its own. */
@@ -520,7 +554,8 @@ batch_done(size_t job, const struct crew_result *r, void *arg)
 		    n * sizeof(*run->verdict));
 		fwrite(r->text, 1, r->len, stdout);
 		/* Children to come must not have it in their buffers. */
-		(void)fflush(stdout);
+		if (fflush(stdout) == EOF)
+			err(UNKNOWN, "standard output");
 		return;
 	}
 	for (i = first; i < first + n; i++)
@@ -540,12 +575,16 @@ run_all(struct run *run)
 		.arg = run
 	};
 
-	run->batch = o->atonce < BATCH ? o->atonce : BATCH;
+	crew.atonce = (o->atonce + BATCH - 1) / BATCH;
+	if (crew.atonce > CREW_ATONCE_MAX)
+		crew.atonce = CREW_ATONCE_MAX;
+	run->batch = o->atonce / crew.atonce;
 	run->verdict = calloc(run->names.n + 1, sizeof(*run->verdict));
 	if (run->verdict == NULL)
 		err(UNKNOWN, NULL);
 	crew.jobs = (run->names.n + run->batch - 1) / run->batch;
-	crew.atonce = o->atonce / run->batch;
+	run->limit = o->patience *
+	    (int64_t)((crew.jobs + crew.atonce - 1) / crew.atonce);
 	crew.note = run->batch * sizeof(*run->verdict);
 	if (crew_run(&crew) == -1)
 		err(UNKNOWN, NULL);
@@ -581,7 +620,7 @@ main(int argc, char **argv)
 		status = findings_worse(status, run.verdict[i].status);
 	if (o.plugin)
 		verdict_plugin(stdout, run.verdict, run.names.n,
-		    deadline_now() - began, o.patience);
+		    deadline_now() - began, run.limit);
 	else if (o.style.terminal && !o.style.json && !o.check.plan &&
 	    run.names.n > 1)
 		verdict_table(stdout, run.verdict, run.names.n, &o.style);

@@ -15,8 +15,6 @@
 #include "crew.h"
 #include "deadline.h"
 
-#define ATONCE_MAX 64
-
 /* One that works; the memory is shared with its child. */
 struct hand {
 	size_t job;
@@ -116,8 +114,8 @@ end(const struct crew *crew, struct hand *h, struct outcome *o,
 static void
 wait_any(const struct crew *crew, struct hand *hand, struct outcome *o)
 {
-	struct pollfd pfd[ATONCE_MAX];
-	struct hand *of[ATONCE_MAX];
+	struct pollfd pfd[CREW_ATONCE_MAX];
+	struct hand *of[CREW_ATONCE_MAX];
 	int64_t first = INT64_MAX;
 	size_t i, n = 0;
 
@@ -182,13 +180,13 @@ int
 crew_run(const struct crew *given)
 {
 	struct crew crew = *given;
-	struct hand hand[ATONCE_MAX] = { { 0 } };
+	struct hand hand[CREW_ATONCE_MAX] = { { 0 } };
 	struct outcome *o;
 	size_t i, begun = 0, next = 0, live;
 	int result = -1;
 
-	if (crew.atonce == 0 || crew.atonce > ATONCE_MAX)
-		crew.atonce = ATONCE_MAX;
+	if (crew.atonce == 0 || crew.atonce > CREW_ATONCE_MAX)
+		crew.atonce = CREW_ATONCE_MAX;
 	if (crew.atonce > crew.jobs)
 		crew.atonce = crew.jobs;
 	if ((o = calloc(crew.jobs + 1, sizeof(*o))) == NULL)

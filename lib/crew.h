@@ -11,6 +11,7 @@
  * a time of its own; what they wrote comes in the order of the jobs.
  */
 
+#define CREW_ATONCE_MAX 64	/* jobs: no more at once */
 #define CREW_TEXT_MAX (4 * 1024 * 1024)	/* octets that a job may write */
 
 struct crew_result {

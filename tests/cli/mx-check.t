@@ -155,7 +155,8 @@ is "$status" 0 "-6: name servers without it are not at fault"
 {
 	echo "# ours"
 	echo "two.example  # the first"
-	printf '\n\tBÜCHER.example \r\n'
+	printf '\n\tBÜCHER.example \r\n#\n'
+	echo " two.example.	TWO.example"
 	for i in $(seq 150); do
 		echo "n$i.example"
 	done
@@ -166,6 +167,7 @@ is "$?" 2 "a list: exit status"
 {
 	echo two.example
 	echo xn--bcher-kva.example
+	echo two.example
 	for i in $(seq 150); do
 		echo "n$i.example"
 	done
@@ -210,7 +212,7 @@ says 'out of time' "and why"
 	for i in $(seq 24); do
 		echo "dead$i.example"
 	done
-	head -n 30 "$T/list"
+	head -n 32 "$T/list"
 } >"$T/slow"
 began=$(date +%s%N)
 "$BIN/mx-check" -D -t 3 -r "$resolver" - <"$T/slow" >"$T/stdout"
@@ -263,6 +265,17 @@ is "$status $(cut -d : -f 1 "$T/stdout")" "3 MX UNKNOWN - $T/none" \
     "-p: a bad configuration"
 check -C "$T/none" two.example
 is "$status" 78 "which is 78 without"
+for opt in "-Z -p" "-p -t" "-J 0 -p" "-r name -p" "-k $T/none -p" "-b a|b -p" \
+    "-p -j" "--rehearse -p"; do
+	# shellcheck disable=SC2086
+	check $opt two.example
+	is "$status $(grep -c '^MX UNKNOWN - [^|]*$' "$T/stdout")" "3 1" \
+	    "$opt: unknown"
+	is "$(wc -l <"$T/stdout" | tr -d ' ') $(cat "$T/stderr")" "1 " \
+	    "$opt: and nothing else"
+done
+check -p -J 1 two.example two.example two.example
+like "$(cat "$T/stdout")" ' time=[0-9.]*s;;30;0$' "-p: the time for all rounds"
 
 # A name that seems to end early.
 printf 'two.example\000x\n' | "$BIN/mx-check" -D -r "$resolver" - >"$T/stdout"
@@ -328,6 +341,8 @@ else
 	exits 64 "no domain" "$BIN/mx-check" -D
 fi
 exits 64 "a resolver by name" "$BIN/mx-check" -D -r localhost two.example
+exits 64 "two forms of output" "$BIN/mx-check" -D -s -j -b mx2.backup.test \
+    two.example
 exits 64 "no time" "$BIN/mx-check" -D -t 0 two.example
 exits 64 "-b without a name" "$BIN/mx-check" -D -b 'a b' two.example
 exits 3 "a full disk is noticed" sh -c "'$BIN/mx-check' -D -r '$resolver' \
