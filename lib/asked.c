@@ -154,7 +154,7 @@ asked_must(struct asked *a, const char *name, enum dns_type type)
 }
 
 void
-asked_run(struct asked *a, struct dns *d, int64_t until, int64_t deadline)
+asked_until(struct asked *a, int64_t until)
 {
 	size_t i;
 
@@ -163,6 +163,12 @@ asked_run(struct asked *a, struct dns *d, int64_t until, int64_t deadline)
 			a->q[i]->until = until;
 			a->q[i]->least = (until - deadline_now()) / 2;
 		}
+}
+
+void
+asked_run(struct asked *a, struct dns *d, int64_t until, int64_t deadline)
+{
+	asked_until(a, until);
 	dns_lookup_each(d, a->q + a->done, a->n - a->done, deadline);
 	a->done = a->n;
 }

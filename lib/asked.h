@@ -38,6 +38,9 @@ void asked_want_raw(struct asked *a, const char *name, enum dns_type type);
 /* One that may take all the time there is. */
 void asked_must(struct asked *a, const char *name, enum dns_type type);
 
+/* Those of the next round that are there now have time until UNTIL. */
+void asked_until(struct asked *a, int64_t until);
+
 /*
  * Blocks until all have their outcome: those that must be known have time
  * until DEADLINE, the others until UNTIL, or for half of the time until then

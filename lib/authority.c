@@ -18,12 +18,7 @@
 void
 authority_want_zone(struct check *c)
 {
-	const char *name = c->domain;
-
-	asked_want_zone(c->asked, name);
-	for (; name != NULL && strchr(name, '.') != NULL;
-	    name = asked_parent(name))
-		asked_want(c->asked, name, DNS_DS);
+	asked_want_zone(c->asked, c->domain);
 }
 
 static const char *

@@ -11,7 +11,7 @@
  * other, with the zone above, and with what the resolver has?
  */
 
-/* Which zone, and whether it is signed: round one. */
+/* Which zone: round one. */
 void authority_want_zone(struct check *c);
 /* Sets the zone; the addresses of its servers, and of the parent's. */
 void authority_want_servers(struct check *c, const struct check_options *o);

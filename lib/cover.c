@@ -28,10 +28,13 @@ void
 cover_want_domain(struct check *c, const struct check_options *o)
 {
 	char name[ADDR_DOMAIN_MAX + 1];
+	const char *zone = c->domain;
 
 	if (o->validate)
 		chain_want(c->asked, c->domain, DNS_MX);
-
+	for (; zone != NULL && strchr(zone, '.') != NULL;
+	    zone = asked_parent(zone))
+		asked_want(c->asked, zone, DNS_DS);
 	below(name, "_mta-sts", c->domain);
 	asked_want(c->asked, name, DNS_TXT);
 	below(name, "_smtp._tls", c->domain);

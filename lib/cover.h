@@ -10,9 +10,9 @@
  * with the policy that was given, TLS reports (RFC 8460).
  */
 
-/* The records of the domain: round one. */
+/* The records of the domain: they depend on no other. */
 void cover_want_domain(struct check *c, const struct check_options *o);
-/* Those of the hosts: round two. */
+/* Those of the hosts: on the MX set. */
 void cover_want_hosts(struct check *c, const struct check_options *o);
 
 /* With -S, what was asked for is verified.  Blocks until DEADLINE at most. */

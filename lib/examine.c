@@ -27,18 +27,18 @@ share(int64_t deadline, int parts, int of)
 	    of;
 }
 
+/*
+ * Only what the next round depends on is asked for in the first two; all else
+ * waits for the third, where what is slow is slow at the same time.
+ */
 static void
-round_one(struct check *c, const struct check_options *o, bool alone)
+round_one(struct check *c, bool alone)
 {
 	if (alone)
 		asked_must(c->asked, c->domain, DNS_MX);
 	else
 		asked_want(c->asked, c->domain, DNS_MX);
 	authority_want_zone(c);
-	legal_want_domain(c);
-	cover_want_domain(c, o);
-	if (o->plan)
-		plan_want(c, o);
 }
 
 static void
@@ -47,22 +47,25 @@ round_two(struct check *c, const struct check_options *o)
 	check_hosts(c, o);
 	legal_names(c);
 	authority_want_servers(c, o);
-	legal_want_hosts(c, o);
-	cover_want_hosts(c, o);
 	place_want_zones(c);
 }
 
 static void
 round_three(struct check *c, const struct check_options *o)
 {
-	check_host_answers(c, o);
-	authority_want_answers(c, o);
+	legal_want_domain(c);
+	legal_want_hosts(c, o);
+	cover_want_domain(c, o);
+	cover_want_hosts(c, o);
 	place_want_servers(c, o);
+	if (o->plan)
+		plan_want(c, o);
 }
 
 static void
 judge(struct check *c, const struct check_options *o, int64_t deadline)
 {
+	check_host_answers(c, o);
 	legal_judge(c, o);
 	place_judge(c, o);
 	authority_judge(c, o);
@@ -80,7 +83,7 @@ examine(struct check *c, size_t n, struct asked *asked, struct dns *d,
 
 	for (i = 0; i < n; i++)
 		if (c[i].named)
-			round_one(&c[i], o, n == 1);
+			round_one(&c[i], n == 1);
 	asked_run(asked, d, share(deadline, 1, 2), deadline);
 	for (i = 0; i < n; i++)
 		if (c[i].named)
@@ -89,6 +92,10 @@ examine(struct check *c, size_t n, struct asked *asked, struct dns *d,
 	for (i = 0; i < n; i++)
 		if (c[i].named)
 			round_three(&c[i], o);
+	asked_until(asked, deadline);
+	for (i = 0; i < n; i++)
+		if (c[i].named)
+			authority_want_answers(&c[i], o);
 	asked_run(asked, d, deadline_min(deadline, deadline_in(DIRECT_MAX)),
 	    deadline);
 	for (i = 0; i < n; i++)

@@ -55,6 +55,11 @@ $(for i in $(seq 40); do
 	echo "late$i.example @slow-500"
 	echo "*.late$i.example @slow-500"
 done)
+tardy.example MX 10 mx1.two.example
+9.8.1.1> tardy.example @slow-1500
+9.8.1.1> tardy.example MX 10 mx1.two.example
+_mta-sts.tardy.example @slow-1500
+_mta-sts.tardy.example TXT v=STSv1; id=1;
 END
 resolver=127.0.0.1
 
@@ -204,6 +209,15 @@ hurt STOP 1 silent.example
 is "$(cut -f 1,3,4 <"$T/stdout" | tr '\t' ' ')" "$line" \
     "a child that stops: says so"
 says 'out of time' "and why"
+
+# Of two slow answers that do not depend on each other, neither waits.
+began=$(date +%s%N)
+"$BIN/mx-check" -D -r "$resolver" tardy.example >"$T/stdout"
+took=$((($(date +%s%N) - began) / 1000000))
+is "$? $(cut -f 1,3 "$T/stdout" | grep -c '^ok	\(sts-record\|ns-mx\)$')" "0 2" \
+    "slow answers are waited for"
+[ "$took" -ge 1500 ] && [ "$took" -lt 2700 ] && pass "together" ||
+    fail "together" "$took ms"
 
 # Those that are slow do not take the time of others, nor their turn: they ask
 # more questions than are asked at once.
