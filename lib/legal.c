@@ -210,8 +210,7 @@ judge_dot(struct check *c, const struct check_host *h)
 	if (legal_meant(c, h, name)) {
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_DOT, h->name,
 		    "There is no such host; the final dot was forgotten in "
-		    "the zone file: write \"%s. MX %d %s.\", with the dot.",
-		    c->domain, h->preference, name);
+		    "the zone file: write \"%s.\", with the dot.", name);
 		return true;
 	}
 	if (name_before_zone(c, h->name, name) && check_is_in_zone(c, name))

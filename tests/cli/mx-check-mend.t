@@ -168,9 +168,9 @@ mend best 'fail  backup-best: mx2.backup.test' \
 mend equal 'fail  backup-equal: mx2.backup.test' \
     '"equal\.test\. MX 20 mx2\.backup\.test\."'
 mend dotless 'fail  mx-dot: mx2.backup.test.dotless.test' \
-    '"dotless\.test\. MX 20 mx2\.backup\.test\."'
+    'write "mx2\.backup\.test\.", with the dot'
 mend dotted 'fail  mx-dot: mail.dotted.test.dotted.test' \
-    '"dotted\.test\. MX 10 mail\.dotted\.test\."'
+    'write "mail\.dotted\.test\.", with the dot'
 mend alias 'fail  mx-alias: smtp.alias.test' \
     '"alias\.test\. MX 10 mail\.alias\.test\."'
 mend number 'fail  mx-literal: 8.8.4.4.number.test' \
