@@ -63,21 +63,32 @@ peer_from(struct peer *p, const struct sockaddr_storage *ss)
 	return true;
 }
 
+/*
+ * What stands before us in a chain knows more than the socket, as one that
+ * has read a proxy's header away.
+ */
 bool
 peer_find(struct peer *p, int fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
+	char addr[sizeof(p->addr)];
 	const char *name;
+	bool found;
 
 	memset(p, 0, sizeof(*p));
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1 ||
-	    !peer_from(p, &ss)) {
-		if (!env_addr(p->addr, sizeof(p->addr), "TCPREMOTEIP") &&
-		    !env_addr(p->addr, sizeof(p->addr), "REMOTE_ADDR"))
-			return false;
+	found = getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    peer_from(p, &ss);
+	if (env_addr(addr, sizeof(addr), "TCPREMOTEIP") ||
+	    env_addr(addr, sizeof(addr), "REMOTE_ADDR")) {
+		if (strcmp(addr, p->addr) != 0)
+			p->port = 0;
+		(void)strlcpy(p->addr, addr, sizeof(p->addr));
 		p->v6 = strchr(p->addr, ':') != NULL;
+		found = true;
 	}
+	if (!found)
+		return false;
 	name = getenv("TCPREMOTEHOST");
 	if (name == NULL || !addr_domain(p->name, name))
 		p->name[0] = '\0';

@@ -8,9 +8,9 @@
 #include "stream.h"
 
 /*
- * Who is at the other end of fd 0: asked of the socket; where that is none
- * (a pipe, a TLS helper in front), of the UCSPI variables TCPREMOTEIP,
- * TCPREMOTEHOST or systemd's REMOTE_ADDR; or told by accept(2).
+ * Who is at the other end of fd 0: by the UCSPI variables TCPREMOTEIP and
+ * TCPREMOTEHOST or systemd's REMOTE_ADDR; without them asked of the socket;
+ * or told by accept(2), where the environment is of no account.
  */
 
 struct peer {

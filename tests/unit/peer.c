@@ -93,20 +93,31 @@ main(void)
 		is_str(p.name, cases[i].name, "case %zu: name", i);
 		is_int(p.v6, cases[i].v6, "case %zu: v6", i);
 	}
-	/* a socket knows better than the environment */
-	set("TCPREMOTEIP", "192.0.2.1");
-	set("TCPREMOTEHOST", "mail.example.org");
+	/* a chain that says nothing leaves it to the socket */
 	for (size_t i = 0; i < 2; i++) {
 		fd = connection(families[i].family, &other, &port);
 		if (fd == -1) {
 			skip("not to be had here", "%s", families[i].addr);
 			continue;
 		}
+		set("TCPREMOTEIP", NULL);
+		set("REMOTE_ADDR", "nonsense");
+		set("TCPREMOTEHOST", "mail.example.org");
 		ok(peer_find(&p, fd), "%s", families[i].addr);
 		is_str(p.addr, families[i].addr, "the peer");
 		is_int(p.port, port, "its port");
 		is_int(p.v6, i == 1, "v6");
 		is_str(p.name, "mail.example.org", "its name");
+		set("REMOTE_ADDR", families[i].addr);
+		ok(peer_find(&p, fd), "%s, as the chain says too",
+		    families[i].addr);
+		is_str(p.addr, families[i].addr, "the peer");
+		is_int(p.port, port, "its port");
+		set("TCPREMOTEIP", "192.0.2.1");
+		ok(peer_find(&p, fd), "somebody else, by the chain");
+		is_str(p.addr, "192.0.2.1", "the peer");
+		is_int(p.port, 0, "no port");
+		is_int(p.v6, false, "v4");
 		len = sizeof(ss);
 		memset(&ss, 0, sizeof(ss));
 		if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1)
