@@ -130,7 +130,8 @@ start_xclient(struct session *s, char *arg)
 		return;
 	}
 	change_peer(&s->peer, &x);
-	s->primary = ledger_is_primary(s->spool, s->peer.addr, NULL);
+	if (etrn_wake(s->spool, s->peer.addr, &s->primary))
+		log_info("the primary [%s] is here", s->peer.addr);
 	log_debug("xclient client=[%s] addr=[%s]", s->client,
 	    s->peer.addr);
 	if ((x.given & XCLIENT_HELO) != 0)

@@ -2,7 +2,7 @@
 # ETRN, and primaries that call: what wakes the flusher.
 . "$(dirname "$0")/../tap.sh"
 
-mkconf 'etrn 192.0.2.0/24'
+mkconf 'etrn 192.0.2.0/24' 'xclient 203.0.113.9'
 mkdomain example.org
 mkdomain empty.test
 mkdomain .example.org
@@ -87,6 +87,10 @@ is "$(woken)" "" "a stranger's call wakes nobody"
 as 198.51.100.7 NOOP
 is "$(woken)" "=example.org " "a primary's call wakes the flusher"
 like "$(cat "$T/log")" 'primary \[198\.51\.100\.7\] is here' "and is logged"
+as 203.0.113.9 'XCLIENT ADDR=198.51.100.7'
+is "$(woken)" "=example.org " "and so does one that speaks through another"
+as 203.0.113.9 'XCLIENT ADDR=198.51.100.8'
+is "$(woken)" "" "but not a stranger's"
 rm -r "$SPOOL"/mail/*/new/* "$SPOOL"/mail/*/cur/* 2>"$T/out"
 as 198.51.100.7 NOOP
 is "$(woken)" "" "but not when nothing waits"
