@@ -55,16 +55,16 @@ parse_state(const char *value, enum domain_state other)
 	return other;
 }
 
+/* One more for the LIST of DOMAIN_HOSTS_MAX texts of SIZE, if it fits. */
 static void
-parse_host(struct domain *d, const char *value)
+parse_one(char *list, size_t size, const char *value)
 {
-	size_t i = 0;
+	char *end = list + DOMAIN_HOSTS_MAX * size;
 
-	while (i < DOMAIN_HOSTS_MAX && d->host[i][0] != '\0')
-		i++;
-	if (i < DOMAIN_HOSTS_MAX && strlcpy(d->host[i], value,
-	    DOMAIN_HOST_MAX) >= DOMAIN_HOST_MAX)
-		d->host[i][0] = '\0';
+	while (list < end && *list != '\0')
+		list += size;
+	if (list < end && strlcpy(list, value, size) >= size)
+		*list = '\0';
 }
 
 /* The values that are times, and those that are text, by their keys. */
@@ -87,7 +87,6 @@ static const struct field {
 	TEXT("why", why),
 	TEXT("route", route),
 	TEXT("tls", tls),
-	TEXT("best-tls", best_tls),
 	TEXT("ehlo", ehlo),
 	TEXT("detour", detour),
 #undef TEXT
@@ -112,7 +111,9 @@ parse_line(struct domain *d, const char *key, const char *value)
 	if (strcmp(key, "state") == 0)
 		d->state = parse_state(value, d->state);
 	else if (strcmp(key, "host") == 0)
-		parse_host(d, value);
+		parse_one(d->host[0], sizeof(d->host[0]), value);
+	else if (strcmp(key, "best-tls") == 0)
+		parse_one(d->best_tls[0], sizeof(d->best_tls[0]), value);
 	else if (strcmp(key, "accepted") == 0)
 		d->accepted = (unsigned)parse_time(value);
 	else if (strcmp(key, "refuses") == 0)
@@ -175,6 +176,8 @@ domain_print(const struct domain *d, FILE *f)
 		print_text(f, texts[i].key, (const char *)d + texts[i].at);
 	for (size_t i = 0; i < DOMAIN_HOSTS_MAX; i++)
 		print_text(f, "host", d->host[i]);
+	for (size_t i = 0; i < DOMAIN_HOSTS_MAX; i++)
+		print_text(f, "best-tls", d->best_tls[i]);
 	if (d->accepted > 0)
 		fprintf(f, "accepted %u\n", d->accepted);
 	if (d->refuses)

@@ -32,6 +32,7 @@ enum domain_order {
 
 #define DOMAIN_HOSTS_MAX	8
 #define DOMAIN_HOST_MAX		320	/* "name [addr]:port" */
+#define DOMAIN_BEST_MAX		512
 
 struct domain {
 	enum domain_state state;
@@ -47,7 +48,8 @@ struct domain {
 	char route[512];	/* the server: "name [addr]:port" */
 	time_t good;		/* when it did; 0: not known */
 	char tls[128];		/* what came of TLS with it; "" not known */
-	char best_tls[512];	/* the best that came of it: tls_is_less() */
+	char best_tls[DOMAIN_HOSTS_MAX][DOMAIN_BEST_MAX];	/* the best that
+				   came of it, with each host: tls_best() */
 	char ehlo[512];		/* what it offered: keywords, ';' between */
 	char host[DOMAIN_HOSTS_MAX][DOMAIN_HOST_MAX];	/* all that the DNS
 				   named then; "" ends the list */

@@ -164,10 +164,12 @@ connect_to(struct link *l, const struct route_addr *a,
 		    error);
 	}
 	if ((result == SMTP_CLIENT_TLS_FAILED ||
-	    result == SMTP_CLIENT_TLS_NONE) && l->bare_peer[0] == '\0') {
-		memcpy(l->bare_peer, l->peer, sizeof(l->bare_peer));
-		(void)strlcpy(l->bare_why, plain_unquote(error),
-		    sizeof(l->bare_why));
+	    result == SMTP_CLIENT_TLS_NONE) && l->nbare < LINK_BARE_MAX) {
+		struct link_bare *bare = &l->bare[l->nbare++];
+
+		memcpy(bare->peer, l->peer, sizeof(bare->peer));
+		(void)strlcpy(bare->why, plain_unquote(error),
+		    sizeof(bare->why));
 	}
 	if (result != SMTP_CLIENT_OK)
 		return result;
@@ -277,8 +279,8 @@ link_open(struct link *l)
 	int at, fd;
 	size_t i;
 
-	l->error[0] = l->bare_peer[0] = l->bare_why[0] = '\0';
-	l->carried = 0;
+	l->error[0] = '\0';
+	l->carried = l->nbare = 0;
 	l->busy = l->refused = false;
 	l->ourselves = l->route.naddr > 0;
 	for (i = 0; i < l->route.naddr; i++)

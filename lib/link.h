@@ -21,6 +21,7 @@
 
 #define LINK_PEER_MAX	(ADDR_DOMAIN_MAX + INET6_ADDRSTRLEN + 16)
 #define LINK_ERROR_MAX	512
+#define LINK_BARE_MAX	8
 
 struct link {
 	/* Set by the caller, who clears the rest. */
@@ -46,11 +47,14 @@ struct link {
 	char error[LINK_ERROR_MAX];	/* why there is none, or was lost */
 
 	/*
-	 * The first server that the last link_open() found without the TLS
-	 * that is wanted, and why; "" if none.
+	 * The servers that the last link_open() found without the TLS that is
+	 * wanted, the first of them, and why.
 	 */
-	char bare_peer[LINK_PEER_MAX];
-	char bare_why[LINK_ERROR_MAX];
+	struct link_bare {
+		char peer[LINK_PEER_MAX];
+		char why[LINK_ERROR_MAX];
+	} bare[LINK_BARE_MAX];
+	size_t nbare;
 
 	/* What the last link_open() that failed has found. */
 	bool ourselves;		/* each that answered was us */

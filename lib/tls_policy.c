@@ -224,6 +224,38 @@ best_parse(const char *best, const char *host, bool *same, time_t now)
 	return p + 1;
 }
 
+/* The name of PEER; HOST has ADDR_DOMAIN_MAX + 1. */
+static void
+host_of(char *host, const char *peer)
+{
+	(void)strlcpy(host, peer, ADDR_DOMAIN_MAX + 1);
+	host[strcspn(host, " ")] = '\0';
+}
+
+char *
+tls_best(char (*best)[TLS_BEST_MAX], size_t n, const char *peer, time_t now)
+{
+	char host[ADDR_DOMAIN_MAX + 1];
+	size_t i, least = 0;
+	long long when, oldest = -1;
+	bool same;
+
+	host_of(host, peer);
+	for (i = 0; i < n; i++) {
+		when = 0;
+		if (best_parse(best[i], host, &same, now) != NULL) {
+			if (same)
+				return best[i];
+			when = strtoll(best[i], NULL, 10);
+		}
+		if (oldest == -1 || when < oldest) {
+			oldest = when;
+			least = i;
+		}
+	}
+	return best[least];
+}
+
 bool
 tls_is_less(char *best, const char *peer, const char *text,
     enum conf_tls policy, time_t now)
@@ -233,9 +265,7 @@ tls_is_less(char *best, const char *peer, const char *text,
 	enum worth before = NOTHING;
 	bool same = true;
 
-	if (strlcpy(host, peer, sizeof(host)) >= sizeof(host))
-		host[sizeof(host) - 1] = '\0';
-	host[strcspn(host, " ")] = '\0';
+	host_of(host, peer);
 	if ((was = best_parse(best, host, &same, now)) != NULL)
 		before = worth(was);
 	if (policy == CONF_TLS_MAY && before == AUTHENTICATED && same)

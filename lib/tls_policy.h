@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "dane.h"
 #include "dns.h"
+#include "domain.h"
 #include "route.h"
 #include "tls.h"
 #include "tls_client.h"
@@ -82,12 +83,19 @@ void tls_policy_keep(struct tls_policy *p, size_t addr, struct tls *t);
 void tls_print(char *text, const struct tls *t);
 
 /*
- * Has the server PEER ("name [address]:port") given more to us than TEXT, of
- * tls_print(), in the last 30 days?  BEST remembers that of one server, the
- * best there was, between calls; "" knows of none.  What a POLICY that has
- * been relaxed no longer asks for is not missed.
+ * Of the N memories BEST that of the server PEER ("name [address]:port"), or
+ * else the one that another server needs least.
  */
-#define TLS_BEST_MAX 512
+#define TLS_BEST_MAX DOMAIN_BEST_MAX
+char *tls_best(char (*best)[TLS_BEST_MAX], size_t n, const char *peer,
+    time_t now);
+
+/*
+ * Has the server PEER given more to us than TEXT, of tls_print(), in the last
+ * 30 days?  BEST, of tls_best(), remembers that of one server between calls;
+ * "" knows of none.  What a POLICY that has been relaxed no longer asks for
+ * is not missed.
+ */
 bool tls_is_less(char *best, const char *peer, const char *text,
     enum conf_tls policy, time_t now);
 

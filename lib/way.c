@@ -324,11 +324,18 @@ is_never(struct way *w)
 	    (int)sizeof(w->never);
 }
 
+/* PEER gives TEXT now: if that is less than it did, WHAT is for people. */
 static void
-tell_less(struct way *w, const char *peer, const char *what)
+compare_one(struct way *w, const char *peer, const char *text,
+    const char *what)
 {
+	time_t now = time(NULL);
+	char *best = tls_best(w->state.best_tls, DOMAIN_HOSTS_MAX, peer, now);
+
+	if (!tls_is_less(best, peer, text, w->settings->tls, now))
+		return;
 	log_warnx("less TLS domain=%s host=\"%s\" now=\"%s\" before=\"%s\"",
-	    w->domain, peer, what, w->state.best_tls);
+	    w->domain, peer, what, best);
 	event_note(w->event, EVENT_DOWNGRADE, peer, what);
 }
 
@@ -337,15 +344,11 @@ static void
 compare_tls(struct way *w)
 {
 	const struct link *l = w->link;
-	enum conf_tls policy = w->settings->tls;
-	time_t now = time(NULL);
 
-	if (l->bare_peer[0] != '\0' && tls_is_less(w->state.best_tls,
-	    l->bare_peer, "none", policy, now))
-		tell_less(w, l->bare_peer, l->bare_why);
-	if (l->client != NULL && tls_is_less(w->state.best_tls, l->peer,
-	    l->tls_text, policy, now))
-		tell_less(w, l->peer, l->tls_text);
+	for (size_t i = 0; i < l->nbare; i++)
+		compare_one(w, l->bare[i].peer, "none", l->bare[i].why);
+	if (l->client != NULL)
+		compare_one(w, l->peer, l->tls_text, l->tls_text);
 }
 
 /* By the route that the link has.  WHY: the DNS has none; "" it has. */

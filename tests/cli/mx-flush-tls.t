@@ -101,7 +101,7 @@ each table >"$T/table"
 mkdir "$T/primary"
 python3 "$TOP/tests/peers/tlsmx.py" "$T/table" "$T/primary" 2>"$T/peer" &
 cleanup_pid $!
-echo "mx.test A 127.0.0.1" >"$T/zone"
+printf '%s A 127.0.0.1\n' mx.test mx-b.test >"$T/zone"
 python3 "$TOP/tests/peers/evildns.py" -c "$T/zone" >"$T/dns" &
 cleanup_pid $!
 until_ok 10 test -s "$T/dns" || fail "a name server"
@@ -256,5 +256,23 @@ is "$(grep -c verify-good "$T/events" | tr -d ' ')" 0 \
     "but not of what was wanted"
 is "$(grep -c '^mail clear' "$T/primary/may-none.log")" 2 "one mail has left"
 is "$(grep -c '^mail' "$T/primary/pin-none.log")" 0 "the other waits"
+
+"$BIN/mx-flush" -C "$CONF" pin-good.test 2>"$T/log"
+is "$(grep -c "^tls-downgrade pin-good" "$T/events")" 1 "as it lasts: once"
+
+# Each server has its own past: the second is missed, too.
+mkdomain both.test "hook $T/hook" "tls pin sha256:$pin" \
+    "route mx.test:$(cat "$T/primary/pin-none.port") mx-b.test:$(cat "$T/primary/verify-none.port")"
+add both
+mkdir -p -m 700 "$SPOOL/state/both.test"
+printf 'state up\nbest-tls %d mx-b.test TLSv1.3 X pin\n' $(($(date +%s) - 99)) \
+    >"$SPOOL/state/both.test/state"
+printf 'best-tls %d mx-c.test TLSv1.3 X pin\n' $(($(date +%s) - 9)) \
+    >>"$SPOOL/state/both.test/state"
+"$BIN/mx-flush" -v -C "$CONF" both.test 2>"$T/log"
+like "$(cat "$T/log")" 'less TLS domain=both.test host="mx-b.test .* pin"' \
+    "the second server of two, behind one that never had any"
+is "$(grep -c "less TLS" "$T/log")" 1 "of which nothing is said"
+is "$(state both best-tls | grep -c .)" 2 "nothing is forgotten for that"
 
 done_testing

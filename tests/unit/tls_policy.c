@@ -75,6 +75,25 @@ test_less(void)
 }
 
 static void
+test_best(void)
+{
+	static char best[3][TLS_BEST_MAX];
+
+	ok(tls_best(best, 3, PEER, 1000) == best[0], "a free place");
+	ok(!tls_is_less(best[0], PEER, DANE, CONF_TLS_DANE, 1000), "one");
+	ok(tls_best(best, 3, PEER, 2000) == best[0], "a host's own");
+	ok(tls_best(best, 3, OTHER, 2000) == best[1], "another's");
+	ok(!tls_is_less(best[1], OTHER, PIN, CONF_TLS_DANE, 2000), "two");
+	(void)strlcpy(best[2], "1500 third.test " ANY, sizeof(best[2]));
+	ok(tls_best(best, 3, "a.test [192.0.2.9]:25", 3000) == best[0],
+	    "else the oldest");
+	ok(tls_is_less(tls_best(best, 3, OTHER, 3000), OTHER, "none",
+	    CONF_TLS_DANE, 3000), "the second is missed, too");
+	ok(tls_best(best, 3, "a.test [192.0.2.9]:25", 1600 + 30 * DAY) ==
+	    best[0], "one that is over is free");
+}
+
+static void
 host(struct route *r, const char *name)
 {
 	(void)strlcpy(r->host[r->nhost].name, name, sizeof(r->host[0].name));
@@ -154,6 +173,7 @@ main(void)
 	tls_print(text, NULL);
 	is_str(text, "none", "no TLS");
 	test_less();
+	test_best();
 	test_ask();
 	return done_testing();
 }
