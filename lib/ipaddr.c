@@ -10,7 +10,11 @@
 
 #include "ipaddr.h"
 
-/* The registries of RFC 6890, and what must not be reached by mail. */
+/*
+ * The registries of RFC 6890, and what must not be reached by mail; the first
+ * that fits.  64:ff9b::/96 can be reached, and is what a resolver with DNS64
+ * makes of any IPv4 address.
+ */
 static const struct special {
 	const char *net;
 	int len;
@@ -24,6 +28,7 @@ static const struct special {
 	{ "172.16.0.0",		12,	"is private" },
 	{ "192.0.0.0",		24,	"is reserved for protocols" },
 	{ "192.0.2.0",		24,	"is for documentation" },
+	{ "192.88.99.0",	24,	"is for 6to4" },
 	{ "192.168.0.0",	16,	"is private" },
 	{ "198.18.0.0",		15,	"is for benchmarks" },
 	{ "198.51.100.0",	24,	"is for documentation" },
@@ -33,13 +38,17 @@ static const struct special {
 	{ "::",			128,	"means \"this host\"" },
 	{ "::1",		128,	"is the sender's own" },
 	{ "::ffff:0:0",		96,	"is an IPv4 address in disguise" },
+	{ "::",			96,	"is an IPv4 address in disguise" },
 	{ "64:ff9b:1::",	48,	"is for local translation" },
 	{ "100::",		64,	"is for discarding" },
 	{ "2001::",		32,	"is for Teredo" },
 	{ "2001:2::",		48,	"is for benchmarks" },
+	{ "2001:10::",		28,	"is no address but an identifier" },
+	{ "2001::",		23,	"is reserved for protocols" },
 	{ "2001:db8::",		32,	"is for documentation" },
 	{ "2002::",		16,	"is for 6to4" },
 	{ "3fff::",		20,	"is for documentation" },
+	{ "5f00::",		16,	"is no address but a segment's name" },
 	{ "fc00::",		7,	"is private" },
 	{ "fe80::",		10,	"is link-local" },
 	{ "fec0::",		10,	"is site-local" },
