@@ -228,8 +228,16 @@ judge_alias(struct check *c, const struct check_host *h)
 	if (q == NULL)
 		q = asked_find(c->asked, h->name, DNS_A);
 	/* Of an implicit MX it is the domain's alias, which is in order. */
-	if (q != NULL && h->preference >= 0 &&
-	    strcmp(q->canonical, h->name) != 0)
+	if (q == NULL || h->preference < 0 ||
+	    strcmp(q->canonical, h->name) == 0)
+		return;
+	if (is_nowhere(h))
+		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ALIAS, h->name,
+		    "The host is an alias (CNAME) of %s, which %s: put a host "
+		    "that has an address in its place.", q->canonical,
+		    h->outcome == DNS_NXDOMAIN ? "does not exist" :
+		    "has no address");
+	else
 		finding_add(&c->found, CHECK_FAIL, CHECK_MX_ALIAS, h->name,
 		    "The host is an alias (CNAME) of %s: put that name into "
 		    "the MX record, \"%s. MX %d %s.\".", q->canonical,

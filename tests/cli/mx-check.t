@@ -17,6 +17,8 @@ nullmix.example MX 10 mx1.two.example
 cname.example MX 10 www.two.example
 cname.example MX 20 mx2.backup.test
 www.two.example CNAME mx1.two.example
+dangling.example MX 10 old.two.example
+old.two.example CNAME none.two.example
 literal.example MX 10 8.8.4.4
 gone.example MX 10 none.two.example
 noaddr.example MX 10 nodata.two.example
@@ -99,6 +101,10 @@ has null.example "ok null-mx null.example"
 is "$status" 0 "null.example: exit 0"
 bad nullmix.example 2 "fail null-mx-mixed nullmix.example"
 bad cname.example 2 "fail mx-alias www.two.example"
+bad dangling.example 2 "fail mx-alias old.two.example" \
+    "fail mx-address old.two.example"
+says 'alias .CNAME. of none.two.example, which does not exist: put a host' \
+    "an alias of nothing is not to be put into the record"
 bad literal.example 2 "fail mx-literal 8.8.4.4"
 bad gone.example 2 "fail mx-address none.two.example"
 bad noaddr.example 2 "fail mx-address nodata.two.example"
