@@ -35,6 +35,13 @@ is_our_fault(int error)
 	return false;
 }
 
+bool
+conduct_is_unproven(const struct look *l)
+{
+	return l->end == TALK_NOT || (l->step <= LOOK_CONNECT &&
+	    is_our_fault(l->error));
+}
+
 /* True if there was a connection. */
 static bool
 judge_connect(struct findings *f, const struct conduct *c)

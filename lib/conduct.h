@@ -39,6 +39,9 @@ void conduct_judge(struct findings *f, const struct conduct *c);
 /* Only whether it is there and can be spoken to: true if it is there. */
 bool conduct_reach(struct findings *f, const struct conduct *c);
 
+/* Whether it answers is not known, for a reason of this machine's own. */
+bool conduct_is_unproven(const struct look *l);
+
 /* How it takes mail from us (--rehearse), which the look has to have asked. */
 void conduct_rehearsal(struct findings *f, const struct conduct *c);
 

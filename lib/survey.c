@@ -460,6 +460,35 @@ tell_offers(const struct survey *s, const struct visit *v, size_t n)
 	}
 }
 
+/*** Is there somebody whom the backup can hand its mail to? ***/
+
+/* N visits for one domain. */
+static void
+tell_primaries(const struct survey *s, const struct visit *v, size_t n)
+{
+	const struct check_host *primary = NULL;
+	struct check *c = v->c;
+	const struct look *l;
+	bool backup = false;
+	size_t i;
+
+	for (i = 0; i < c->nhost; i++)
+		backup = backup || check_is_backup(c, s->o, i);
+	for (i = 0; i < n; i++) {
+		if (!check_is_primary(c, s->o, v[i].host))
+			continue;
+		l = &s->look[v[i].look];
+		if (l->greeting.code != 0 || conduct_is_unproven(l))
+			return;
+		primary = host_of(&v[i]);
+	}
+	if (backup && primary != NULL)
+		finding_add(&c->found, CHECK_FAIL, CHECK_BACKUP_PRIMARY,
+		    primary->name, "No host that is better than the backup "
+		    "answers, so the backup can hand its mail to nobody for "
+		    "now: mend what the smtp- findings say.");
+}
+
 /*** All of it ***/
 
 /* The key that a host's server has shown. */
@@ -492,6 +521,7 @@ tell_all(struct survey *s)
 			tell_key(s, v);
 			v += n;
 		}
+		tell_primaries(s, first, (size_t)(v - first));
 		tell_offers(s, first, (size_t)(v - first));
 	}
 }

@@ -144,6 +144,12 @@ ours-route.example MX 20 mx2.backup.test
 ours-route2.example MX 10 mx2.backup.test
 ours-nowhere.example MX 10 mx-knows.example
 ours-nowhere.example MX 20 mx2.backup.test
+dead.example MX 10 silent.example
+dead.example MX 10 void.example
+dead.example MX 20 good.example
+alive.example MX 10 silent.example
+alive.example MX 15 twelve.example
+alive.example MX 20 good.example
 pair.example MX 10 twelve.example
 pair.example MX 20 good.example
 END
@@ -329,6 +335,10 @@ words ours-nowhere.example fail rehearse-mail 'route leads nowhere'
 # The backup beside its primary.
 look 10 -b mx2.backup.test ours-knows.example
 not_ok "what cannot be reached is not compared" grep backup-offers "$T/stdout"
+look 4 -b good.example dead.example alive.example
+is "$(grep backup-primary "$T/stdout" | cut -f 1-4)" \
+    "fail	dead.example	backup-primary	void.example" \
+    "primaries of which none answers"
 look 10 -b good.example pair.example
 is "$(grep backup-offers "$T/stdout" | cut -f 1,3,4 | tr '\t' ' ')" \
     "warn backup-offers good.example" "a backup that offers less"
