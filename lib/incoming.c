@@ -108,6 +108,21 @@ make_envelopes(const struct incoming_from *from, struct incoming *in)
 	return true;
 }
 
+/* What is passed on is longer than what came by our trace field. */
+static void
+set_limit(struct incoming *in, const struct incoming_from *from, size_t trace)
+{
+	int64_t left = from->passed_size - (int64_t)trace;
+
+	in->max_size = from->max_size;
+	if (from->passed_size == 0)
+		return;
+	if (left < 1)
+		left = 1;
+	if (in->max_size == 0 || left < in->max_size)
+		in->max_size = left;
+}
+
 struct incoming *
 incoming_open(const struct incoming_from *from)
 {
@@ -116,7 +131,6 @@ incoming_open(const struct incoming_from *from)
 
 	if ((in = calloc(1, sizeof(*in))) == NULL)
 		return NULL;
-	in->max_size = from->max_size;
 	header_scan_init(&in->scan);
 	dot_decoder_init(&in->dot);
 	dot_watch_init(&in->watch);
@@ -125,6 +139,7 @@ incoming_open(const struct incoming_from *from)
 	else {
 		msgid_new(base, from->hostname);
 		trace_field(from, base, trace, sizeof(trace));
+		set_limit(in, from, strlen(trace));
 		in->draft = draft_begin(from->spool, in->list, in->n, base,
 		    trace);
 	}

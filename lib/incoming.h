@@ -36,6 +36,7 @@ struct incoming_from {
 	const struct incoming_rcpt *rcpt;
 	size_t nrcpt;
 	int64_t max_size;	/* octets of text; 0: no limit */
+	int64_t passed_size;	/* the same, our trace field included */
 };
 
 struct incoming;

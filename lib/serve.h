@@ -107,8 +107,8 @@ struct transaction {
 	size_t nrcpt;
 	size_t domains;		/* of rcpt */
 	size_t octets;		/* of rcpt, in an envelope */
-	int64_t limit;		/* octets: the least of ours and of what the
-				   primaries take; 0: none */
+	int64_t limit;		/* octets: the least of what the primaries
+				   take; 0: none */
 	bool wakes;		/* the flusher, once it is kept */
 	struct incoming *in;	/* BDAT has begun */
 	const char *spoiled;	/* what was answered to a chunk refused */

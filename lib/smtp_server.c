@@ -233,7 +233,6 @@ cmd_mail(struct session *s, char *arg)
 		return;
 	}
 	tx->sender = sender;
-	tx->limit = s->conf->max_size;
 	tx->open = true;
 	serve_answer(s, R_SENDER);
 }

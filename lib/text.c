@@ -42,7 +42,8 @@ begin_message(struct session *s)
 		.params = tx->mail.text,
 		.rcpt = tx->rcpt,
 		.nrcpt = tx->nrcpt,
-		.max_size = tx->limit
+		.max_size = s->conf->max_size,
+		.passed_size = tx->limit
 	};
 
 	if ((s->tx.in = incoming_open(&from)) != NULL)
