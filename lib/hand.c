@@ -184,6 +184,19 @@ wake(struct desk *d, const char *domain)
 	(void)spool_trigger(d->spool, domain, SPOOL_ASKED);
 }
 
+/* The slip of a hand: what is said of a message moves no domain. */
+static void
+warn_waits(struct desk *d, const char *domain)
+{
+	struct domain dom;
+
+	if (!d->dry && strcmp(d->woken, domain) != 0 &&
+	    ledger_load(d->spool, domain, &dom) == 0 &&
+	    domain_waits_for_us(&dom) && dom.order == DOMAIN_WAIT)
+		complain(&d->complain, 0, "%s: is %s, and stays so", domain,
+		    domain_state_name(dom.state));
+}
+
 static int
 retry_one(struct desk *d, const char *domain, const struct scan_entry *e)
 {
@@ -195,6 +208,7 @@ retry_one(struct desk *d, const char *domain, const struct scan_entry *e)
 			return -1;
 		desk_done(d, "retried", e != NULL ? e->id : domain);
 	}
+	warn_waits(d, domain);
 	wake(d, domain);
 	return 0;
 }

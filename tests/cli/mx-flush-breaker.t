@@ -148,7 +148,12 @@ rm -rf "$SPOOL"
 mv "$T/saved" "$SPOOL"
 primary unknown
 
-queue retry a.test >"$T/out"
+queue retry "$id" >"$T/out" 2>&1
+like "$(cat "$T/out")" 'a\.test: is stopped, and stays so' \
+    "who retries a message is told that its domain is stopped"
+is "$(queue stat a.test | cut -f 17)" "-" "and gives no order"
+queue retry a.test >"$T/out" 2>&1
+unlike "$(cat "$T/out")" 'stays so' "who retries the domain is not"
 is "$(queue stat a.test | cut -f 5,17)" "stopped	retry" "retry is an order"
 flush
 is "$(state) $(left) $(rcpts unknown)" "stopped 20 0 16" \
