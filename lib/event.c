@@ -346,7 +346,8 @@ mail(struct task *t, size_t kind)
 		.now = t->now, .since = lasting(t, kind),
 		.lasted = lasted(t, kind),
 		.waiting = t->waiting, .oldest = t->oldest,
-		.delivered = t->delivered, .failed = t->failed
+		.delivered = t->delivered, .failed = t->failed,
+		.tried_on = e->tried_on
 	};
 	char id[MSGID_MAX + 1], domain[ADDR_DOMAIN_MAX + 1];
 	const char *at;

@@ -27,6 +27,7 @@ struct event {
 	const char *domain;
 	size_t delivered;	/* messages, in this run */
 	size_t failed;		/* of which somebody was refused for good */
+	bool tried_on;		/* EVENT_STOPPED, and yet tried at each run */
 
 	time_t noted[EVENT_NKINDS];	/* when; 0: not */
 	char reason[EVENT_NKINDS][EVENT_TEXT_MAX];

@@ -31,8 +31,7 @@ static const struct words {
 	    "or write a\r\n\"route\" into its file.\r\n" },
 	[EVENT_STOPPED] = { "stopped: its server refuses too much",
 	    "was stopped: its server refuses mail that it should take.",
-	    "Nothing was returned to senders, and nothing more is sent until "
-	    "you say so:\r\n" },
+	    "Nothing was returned to senders" },
 	[EVENT_LOOP] = { "a loop: the way to it leads back here",
 	    "has a server that is this host itself.",
 	    "Its mail is kept.  Look at its MX records, its \"route\", and "
@@ -149,8 +148,13 @@ print_body(FILE *f, const struct notice *n)
 	}
 	print_queue(f, n);
 	fprintf(f, "\r\n%s", words[n->kind].next);
-	if (n->kind == EVENT_STOPPED)
-		fprintf(f, "    mx-queue retry %s      the server has been "
+	if (n->kind == EVENT_STOPPED && n->tried_on)
+		fputs(".  The server does not even listen to us;\r\n"
+		    "it is tried at each run, and all goes out by itself when "
+		    "it does.\r\n", f);
+	else if (n->kind == EVENT_STOPPED)
+		fprintf(f, ", and nothing more is sent until you say so:\r\n"
+		    "    mx-queue retry %s      the server has been "
 		    "repaired: try again\r\n"
 		    "    mx-queue release %s    it is right: its refusals "
 		    "count\r\n", n->domain, n->domain);

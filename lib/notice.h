@@ -2,6 +2,7 @@
 #ifndef MX_NOTICE_H
 #define MX_NOTICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -40,6 +41,7 @@ struct notice {
 	time_t oldest;		/* of these; 0 none */
 	size_t delivered;	/* messages, since it is up */
 	size_t failed;		/* of which somebody was refused for good */
+	bool tried_on;		/* EVENT_STOPPED, and yet tried at each run */
 };
 
 /*

@@ -39,6 +39,8 @@ note(struct way *w, const char *error)
 		event_note(w->event, EVENT_UNROUTABLE, "", error);
 		break;
 	case DOMAIN_STOPPED:
+		if (w->event != NULL)
+			w->event->tried_on = w->state.refuses;
 		event_note(w->event, EVENT_STOPPED, w->link->peer, error);
 		break;
 	case DOMAIN_UNKNOWN:

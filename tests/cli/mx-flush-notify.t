@@ -271,6 +271,17 @@ sed -i "s/^state .*/state down/" "$SPOOL/state/a.test/state"
 flush
 is "$(mails)" 2 "and its end"
 
+# Stopped at its greeting.
+fresh "notify ops@ops.test"
+primary down a.test
+add one@a.test >"$T/out"
+mkdir -p "$SPOOL/state/a.test"
+echo "state down" >"$SPOOL/state/a.test/state"
+flush
+is "$(mails)" 1 "a domain that is not let in is told of at once"
+like "$(cat "$(mail)")" 'by itself when it does' "it needs no word"
+unlike "$(cat "$(mail)")" 'mx-queue retry' "and none is asked for"
+
 ### A loop
 
 fresh "notify ops@ops.test"
