@@ -370,6 +370,8 @@ resolver_open(const struct options *o)
 		d = dns_open(o->conf.resolver, o->conf.nresolver, NULL);
 	if (d == NULL)
 		die(o, UNKNOWN, "/etc/resolv.conf: %s", strerror(errno));
+	if (o->nresolver == 0 && o->conf.trust_ad)
+		dns_trust_ad(d);
 	return d;
 }
 

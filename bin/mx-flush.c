@@ -123,6 +123,8 @@ open_all(struct flush *f)
 	f->dns = dns_open(f->conf.resolver, f->conf.nresolver, NULL);
 	if (f->dns == NULL)
 		err(1, "resolver");
+	if (f->conf.trust_ad)
+		dns_trust_ad(f->dns);
 }
 
 struct options {

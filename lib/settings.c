@@ -153,6 +153,10 @@ key_resolver(struct settings_target *t, char **word, int n)
 	char *at;
 
 	for (int i = 0; i < n; i++) {
+		if (strcmp(word[i], "trust-ad") == 0) {
+			c->trust_ad = true;
+			continue;
+		}
 		if (c->nresolver == CONF_LIST_MAX)
 			return false;
 		port = 53;

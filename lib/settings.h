@@ -126,6 +126,7 @@ struct conf {
 	int64_t min_rate;		/* octets a second; 0: none */
 	struct conf_timeouts timeout;
 	int nresolver;			/* 0: resolv.conf */
+	bool trust_ad;			/* believed, wherever they are */
 	int nself_name;
 	int nself_addr;
 	struct settings defaults;

@@ -303,6 +303,26 @@ for name in ee:ee-mx cname:cname-real cname-name:cname-name-mx \
 	    "${name#*:}.sound.test" "${name%:*}: SNI"
 done
 
+### Who says so
+
+# One more resolver, never asked, that is not on this host.
+again()
+{
+	echo "$1" >>"$CONF/mxkeep.conf"
+	"$BIN/mx-queue" -C "$CONF" add -f ann@sender.test a@ee-two.sound.test \
+	    <"$T/m" >"$T/out" 2>&1 || diag_file "$T/out"
+	"$BIN/mx-flush" -v -C "$CONF" ee-two.sound.test 2>"$T/log"
+}
+again "resolver 198.51.100.1"
+like "$(cat "$T/log")" 'no DANE, for the resolver is not believed' \
+    "a resolver elsewhere is not believed"
+like "$(cat "$T/log")" 'delivered id=.* tls="TLSv1.3 [A-Z0-9_]* none"' \
+    "so DANE says nothing"
+again "resolver trust-ad"
+like "$(cat "$T/log")" 'delivered id=.* tls="TLSv1.3 [A-Z0-9_]* dane-ee"' \
+    "but on the operator's word"
+sed -i '/^resolver 198\|^resolver trust/d' "$CONF/mxkeep.conf"
+
 ### The last route that worked, when the DNS names none
 
 # DOMAIN as if it had been delivered to the server of ee, known as that was

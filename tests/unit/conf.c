@@ -68,6 +68,8 @@ static const struct {
 	{ "spool /x y\n", ":1: spool: expected an absolute path" },
 	{ "resolver 127.0.0.1\nresolver ::1@5353\n", NULL },
 	{ "resolver [::1]@53 192.0.2.1\n", NULL },
+	{ "resolver 192.0.2.1 trust-ad\n", NULL },
+	{ "resolver trust-ad\n", NULL },
 	{ "resolver localhost\n", ":1: resolver: expected ADDR[@PORT] ..., "
 	    "16 at most" },
 	{ "resolver 127.0.0.1@0\n", ":1: resolver: expected ADDR[@PORT] ..., "
@@ -318,6 +320,7 @@ check_values(void)
 	is_str(c.hostname, "mx2.example.net", "hostname");
 	is_str(c.spool, "/var/x", "spool");
 	is_int(c.nresolver, 2, "resolvers");
+	ok(!c.trust_ad, "of which none is trusted");
 	is_str(show_addr(&c.resolver[0]), "127.0.0.1@53", "with port 53");
 	is_str(show_addr(&c.resolver[1]), "::1@5353", "or another");
 	is_int(c.port, 2525, "port");
