@@ -117,10 +117,13 @@ children_run(size_t n, size_t atonce, void (*work)(size_t i, void *arg),
 	if (atonce == 0 || atonce > ATONCE_MAX)
 		atonce = ATONCE_MAX;
 	while ((begun < n || live > 0) && deadline_left(deadline) != 0) {
-		/* One that cannot be made is waited for no longer. */
-		while (begun < n && live < atonce)
-			if (child_begin(&c[live], begun++, work, arg))
+		while (begun < n && live < atonce) {
+			if (child_begin(&c[live], begun, work, arg))
 				live++;
+			else if (live > 0)
+				break;	/* one that ends makes room */
+			begun++;
+		}
 		if (live > 0)
 			live = children_wait(c, live, deadline);
 	}

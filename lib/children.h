@@ -23,7 +23,8 @@ pid_t children_fork(void);
  * WORK(I, ARG) in a child for each I below N, at most ATONCE at a time, in
  * order.  A child keeps what descriptors are open.  Returns when all have
  * ended; at DEADLINE those that have not are killed, and the rest is not
- * begun.  Where no child can be made, its work is not begun either.
+ * begun.  Where no child can be made, one that ends makes room; if there is
+ * none, that work is not begun either.
  */
 void children_run(size_t n, size_t atonce, void (*work)(size_t i, void *arg),
     void *arg, int64_t deadline);

@@ -14,7 +14,7 @@
 #include "offers.h"
 #include "rehearse.h"
 
-#define ATONCE		128	/* addresses */
+#define ATONCE		256	/* addresses */
 #define NAMES_MAX	3	/* PTR records of an address */
 #define SHOWN_MAX	3	/* addresses in a finding */
 
@@ -532,10 +532,14 @@ visit_site(size_t i, void *arg)
 {
 	const struct survey *s = arg;
 	const struct site *site = &s->site[i];
-	size_t k;
+	int64_t now = deadline_now(), deadline = s->deadline;
+	size_t k, rounds = (s->nsite - i + ATONCE - 1) / ATONCE;
 
+	/* The silent do not take the time of those who wait for their turn. */
+	if (deadline > now)
+		deadline = now + (deadline - now) / (int64_t)rounds;
 	for (k = site->first; k < site->first + site->n; k++)
-		look_run(&s->look[k], s->us, s->deadline);
+		look_run(&s->look[k], s->us, deadline);
 }
 
 static void
@@ -577,7 +581,8 @@ survey(struct check *c, size_t n, struct dns *d,
 	/* A slow reverse zone does not take the time of all. */
 	ask_pointers(&s, d, now + left / 4);
 	s.deadline = deadline - left / 8;
-	children_run(s.nsite, ATONCE, visit_site, &s, s.deadline + 50);
+	/* Many end at once, and each is to have the time to say so. */
+	children_run(s.nsite, ATONCE, visit_site, &s, deadline - left / 16);
 	ask_names(&s, d, deadline);
 	tell_all(&s);
 out:

@@ -154,6 +154,23 @@ pair.example MX 10 twelve.example
 pair.example MX 20 good.example
 END
 
+# 280 addresses of one domain, none of which says a word.
+for h in $(seq 20); do
+	echo "wide.example MX $h mx$h.wide.example"
+	for k in $(seq 14); do
+		echo "mx$h.wide.example A 9.0.$h.$k"
+	done
+done >>"$T/names"
+python3 -c 'import select, socket, sys
+listeners = [socket.create_server(("9.0.%d.%d" % (h, k), 25))
+             for h in range(1, 21) for k in range(1, 15)]
+open(sys.argv[1], "w").close()
+kept = []
+while True:
+    for s in select.select(listeners, [], [])[0]:
+        kept.append(s.accept())' "$T/wide" &
+cleanup_pid $!
+
 # A queue of one that is full: the kernel drops what else comes.
 host void
 echo "void.example MX 10 void.example" >>"$T/names"
@@ -173,7 +190,7 @@ python3 "$TOP/tests/peers/tlsmx.py" "$T/tls/table" "$T/tls" &
 cleanup_pid $!
 names_serve <"$T/names"
 ok "the servers are ready" until_ok 10 test -f "$T/bad/ready" \
-    -a -f "$T/tls/ready" -a -f "$T/void"
+    -a -f "$T/tls/ready" -a -f "$T/void" -a -f "$T/wide"
 
 # SECONDS [OPTION...] DOMAIN...: all of them at once
 look()
@@ -331,6 +348,16 @@ not_ok "its MX hosts are not rehearsed" grep 'rehearse.*	mx-knows' "$T/stdout"
 is "$(grep -c connection "$T/bad/mx-road.log")" 1 "one session for both"
 found ours-nowhere.example "fail rehearse-mail ours-nowhere.example"
 words ours-nowhere.example fail rehearse-mail 'route leads nowhere'
+
+# Silent addresses, more than are looked at at once, and one behind them.
+look 6 wide.example good.example
+is "$(cut -f 1-3 "$T/stdout" | grep -E \
+    '	good.example	smtp-(connect|session)')" \
+    "$(printf 'ok\tgood.example\tsmtp-%s\n' connect session)" \
+    "the silent do not take the turn of others"
+like "$(grep '^fail	wide.example	smtp-session' "$T/stdout" | head -n 1)" \
+    'silent at the greeting until' "and each is given its time"
+[ "$took" -le 9 ] && pass "in $took seconds" || fail "in $took seconds"
 
 # The backup beside its primary.
 look 10 -b mx2.backup.test ours-knows.example
