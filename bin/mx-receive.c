@@ -201,7 +201,7 @@ lock_in(struct receiver *r, bool parent)
 		    r->active);
 		return false;
 	}
-	if (parent)
+	if (parent || r->confine.lacking)
 		log_info("sandbox: %s", r->active);
 	else
 		log_debug("sandbox: %s", r->active);

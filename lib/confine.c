@@ -20,6 +20,7 @@ confine_init(struct confine *c)
 	c->file = NULL;
 	c->n = 0;
 	c->prepared = -1;
+	c->lacking = false;
 }
 
 void
@@ -137,7 +138,6 @@ confine_enter(struct confine *c, const struct conf *conf,
 	struct sandbox_path *list = NULL;
 	char domains[PATH_MAX + 16];
 	size_t n = SPOOL_RECEIVER_PATHS, libraries = 0;
-	bool result;
 
 	(void)strlcpy(active, "no sandbox", SANDBOX_ACTIVE_SIZE);
 	if (conf->sandbox == CONF_SANDBOX_NO)
@@ -145,6 +145,7 @@ confine_enter(struct confine *c, const struct conf *conf,
 	while (tls_library_paths[libraries] != NULL)
 		libraries++;
 	list = calloc(n + 2 + libraries + c->n, sizeof(*list));
+	c->lacking = true;
 	if (list == NULL)
 		return conf->sandbox != CONF_SANDBOX_REQUIRED;
 	spool_receiver_paths(sp, list);
@@ -156,13 +157,12 @@ confine_enter(struct confine *c, const struct conf *conf,
 		n = put(list, n, tls_library_paths[i], SANDBOX_READ);
 	for (size_t i = 0; i < c->n; i++)
 		n = put(list, n, c->file[i], SANDBOX_READ);
-	result = sandbox_enter(list, n, &limits, active,
-	    SANDBOX_ACTIVE_SIZE) == SANDBOX_ALL ||
-	    conf->sandbox != CONF_SANDBOX_REQUIRED;
+	c->lacking = sandbox_enter(list, n, &limits, active,
+	    SANDBOX_ACTIVE_SIZE) != SANDBOX_ALL;
 	free(list);
 	if (parent)
 		c->prepared = sandbox_prepare();
-	return result;
+	return !c->lacking || conf->sandbox != CONF_SANDBOX_REQUIRED;
 }
 
 bool

@@ -20,6 +20,7 @@ struct confine {
 	char **file;
 	size_t n;
 	int prepared;		/* for those that are narrowed; -1 */
+	bool lacking;		/* a layer that was wanted is not there */
 };
 
 void confine_init(struct confine *c);
