@@ -364,6 +364,8 @@ deliver_domain(const struct deliver_args *args, const char *domain,
 	}
 	result = flush_domain(f);
 	link_clear(&f->link);
+	/* A hook that takes its time is not to take others'. */
+	turn_end(args->turn);
 	tell_people(f);
 	waiting = is_waiting(args, domain);
 	count->waiting = waiting != 0;

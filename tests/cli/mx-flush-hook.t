@@ -157,8 +157,31 @@ add one@a.test >"$T/out"
 flush
 like "$(cat "$T/log")" 'hook failed .*killed after' "endless words end, too"
 
+# A turn to deliver, of which there is one here, is not held meanwhile.
+fresh <<END
+#!/bin/sh
+[ "\$MX_EVENT" = down ] || sleep 4
+echo "\$MX_EVENT" >>"$T/run"
+END
+sed -i 's/^timeout hook.*/timeout hook 30s/' "$CONF/mxkeep.conf"
+primary down a.test
+add one@a.test >"$T/out"
+flush
+primary good a.test
+primary good b.test
+add two@b.test >"$T/out"
+"$BIN/mx-flush" -v -j 1 -C "$CONF" >"$T/log" 2>&1 &
+flusher=$!
+cleanup_pid $flusher
+until_ok 3 grep -q 'delivered .*domain=a.test' "$T/log"
+until_ok 3 grep -q 'delivered .*domain=b.test' "$T/log"
+is "$(cat "$T/run")" down "another domain's mail goes while a hook runs"
+wait $flusher
+is "$(tr '\n' ' ' <"$T/run")" "down up " "which is seen to its end"
+
 rm "$T/hook"
 primary down a.test
+add one@a.test >"$T/out"
 rm -f "$SPOOL/state/a.test/told"
 flush
 like "$(cat "$T/log")" 'hook failed .*exit status 127: .*No such file' \
