@@ -55,6 +55,18 @@ sed -i 's/ [0-9a-f]\{8\}/ 01234567/' "$T/wrongds.test.ds"
 hosts | zone plain.test "$both"
 hosts | zone lame.test "$both"
 hosts | zone stale.test "$both"
+hosts | zone split.test "$both"
+{
+	hosts
+	echo "* MX 10 mx9"
+	echo "* A 8.8.4.9"
+	echo "* AAAA 2a00::9"
+} | zone wild.test "$both"
+zone caught.test "$both" <<'END'
+@ MX 10 mx
+* A 8.8.4.4
+* AAAA 2a00::1
+END
 zone backup.test "ns2.test." <<'END'
 mx2 A 8.8.8.8
 mx2 AAAA 2a02::2
@@ -63,23 +75,29 @@ END
 {
 	echo "ns1 A 9.9.1.1"
 	echo "ns2 A 9.8.1.1"
-	for names_i in sound nsec3 forged expired wrongds plain lame stale; do
+	for names_i in sound nsec3 forged expired wrongds plain lame stale \
+	    split wild caught; do
 		echo "$names_i NS ns1"
 		echo "$names_i NS ns2"
 	done
 	echo "backup NS ns2"
 	cat "$T"/sound.test.ds "$T"/nsec3.test.ds "$T"/forged.test.ds \
-	    "$T"/expired.test.ds "$T"/wrongds.test.ds "$T"/backup.test.ds
+	    "$T"/expired.test.ds "$T"/wrongds.test.ds "$T"/backup.test.ds \
+	    "$T"/wild.test.ds
 } | zone test "$both" -n -p
 
 all="test:test.signed sound.test:sound.test.signed nsec3.test:nsec3.test.signed
     forged.test:forged.test.signed expired.test:expired.test.signed
-    wrongds.test:wrongds.test.signed plain.test:plain.test.zone"
+    wrongds.test:wrongds.test.signed plain.test:plain.test.zone
+    wild.test:wild.test.signed caught.test:caught.test.zone"
 sed 's/\(SOA.*\) 1 3600/\1 2 3600/' "$T/stale.test.zone" >"$T/stale2.zone"
+sed 's/MX 20/MX 30/' "$T/split.test.zone" >"$T/split2.zone"
 # shellcheck disable=SC2086
-names_nsd 9.9.1.1 $all lame.test:lame.test.zone stale.test:stale.test.zone
+names_nsd 9.9.1.1 $all lame.test:lame.test.zone stale.test:stale.test.zone \
+    split.test:split.test.zone
 # shellcheck disable=SC2086
-names_nsd 9.8.1.1 $all backup.test:backup.test.signed stale.test:stale2.zone
+names_nsd 9.8.1.1 $all backup.test:backup.test.signed stale.test:stale2.zone \
+    split.test:split2.zone
 names_unbound "trust-anchor-file: \"$T/test.key\"" \
     'module-config: "validator iterator"' "ede: yes" <<'END'
 test 9.9.1.1 9.8.1.1
@@ -101,6 +119,11 @@ says 'Insecure: the zone is not signed' "insecure"
 # What a resolver makes of it is a matter of luck.
 has lame.test "fail ns-lame ns2.test"
 bad stale.test 1 "warn ns-serial stale.test"
+has split.test "fail ns-mx split.test"
+says 'has the MX record [23]0 mx2.backup.test, and' "which"
+bad wild.test 1 "warn wildcard-mx wild.test"
+has wild.test "ok dnssec wild.test"
+bad caught.test 1 "warn wildcard-address mx.caught.test"
 
 # By ourselves, by a resolver that does not validate: an nsd is none, so by
 # unbound, which gives us what it refuses to others.
@@ -129,6 +152,9 @@ for name in bare none; do
 		    grep '^fail.*dnssec-own' "$T/stdout"
 	done
 done
+check -k "$T/test.key" any.wild.test
+like "$(grep dnssec-own "$T/stdout" | head -n 1)" '^ok.*any.*Secure' \
+    "-S: from a wildcard"
 own forged.test "fail dnssec-own forged.test"
 says 'Bogus: answer of forged.test' "and why"
 own expired.test "fail dnssec-own expired.test"
