@@ -525,6 +525,16 @@ conduct_is_dnsbl(const char *text)
 	return speaks_of(text, words);
 }
 
+bool
+conduct_is_unknown_user(const char *text)
+{
+	static const char *const words[] = { "5.1.1 ", "user unknown",
+	    "unknown user", "recipient unknown", "unknown recipient",
+	    "no such user", "no such mailbox", "no mailbox here", NULL };
+
+	return speaks_of(text, words);
+}
+
 /* What it said to our mail first that was not good; else to RCPT. */
 static const struct talk_reply *
 our_reply(const struct conduct *c)
@@ -555,6 +565,11 @@ judge_ours(struct findings *f, const struct conduct *c)
 		finding_add(f, CHECK_FAIL, CHECK_REHEARSE_MAIL, host(c),
 		    "The server refuses mail from us by a list of addresses "
 		    "(%s): %s.", r->text, how);
+	else if (r == &c->ask->known && conduct_is_unknown_user(r->text))
+		finding_add(f, CHECK_WARN, CHECK_REHEARSE_MAIL, host(c),
+		    "The server does not know postmaster@%s (%s), so whether "
+		    "it takes other mail from us is not known: have it accept "
+		    "that address.", c->ask->domain, r->text);
 	else if (r->code / 100 == 4)
 		finding_add(f, CHECK_WARN, CHECK_REHEARSE_MAIL, host(c),
 		    "The server puts our mail off (%s), as greylisting does: "

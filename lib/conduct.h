@@ -45,8 +45,9 @@ bool conduct_is_unproven(const struct look *l);
 /* How it takes mail from us (--rehearse), which the look has to have asked. */
 void conduct_rehearsal(struct findings *f, const struct conduct *c);
 
-/* Do the words speak of SPF, or of a list of addresses? */
+/* Do the words speak of SPF, a list of addresses, a user that is not there? */
 bool conduct_is_spf(const char *text);
+bool conduct_is_unknown_user(const char *text);
 bool conduct_is_dnsbl(const char *text);
 
 #endif

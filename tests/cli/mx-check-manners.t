@@ -134,6 +134,7 @@ RCPT=550 5.7.23 SPF validation failed;RCPT=554 no"
 primary grey 'RCPT=450 4.2.0 greylisted;RCPT=450 greylisted;RCPT=554 no'
 primary road 'RCPT=450 4.2.0 greylisted'
 primary refuse 'MAIL=250 ok;MAIL=550 5.7.1 not you;RCPT=250 ok;RCPT=554 no'
+primary nopost 'RCPT=550 5.1.1 User unknown'
 primary listed 'GREET=554 Blocked using bl.test'
 primary trusts 'RCPT=250 ok'
 
@@ -315,7 +316,7 @@ like "$(cat "$T/bad/good.log")" '^> QUIT$' "QUIT is said"
 # Rehearsals.
 look 10 -C "$CONF" --rehearse ours-knows.example ours-catchall.example \
     ours-spf.example ours-grey.example ours-refuse.example \
-    ours-listed.example ours-trusts.example
+    ours-listed.example ours-trusts.example ours-nopost.example
 is "$(cat "$T/stderr")" "" "rehearsal: nothing on standard error"
 sed -i '/	\(smtp-\(starttls\|ptr\|connect\|null\|postmaster\|session\)\|backup-offers\)	/d' \
     "$T/stdout"
@@ -330,6 +331,8 @@ found ours-refuse.example "fail rehearse-mail mx-refuse.example"
 words ours-refuse.example fail rehearse-mail 'refuses mail from us \(550 5\.7\.1 not'
 found ours-listed.example "fail rehearse-mail mx-listed.example"
 words ours-listed.example fail rehearse-mail 'by a list of addresses'
+found ours-nopost.example "warn rehearse-mail mx-nopost.example"
+words ours-nopost.example warn rehearse-mail 'not know postmaster@ours-nopost'
 found ours-trusts.example "warn smtp-relay mx-trusts.example" \
     "warn rehearse-users mx-trusts.example"
 

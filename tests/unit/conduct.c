@@ -370,6 +370,10 @@ test_words(void)
 	ok(conduct_is_dnsbl("554 Service unavailable; Client host blocked "
 	    "using zen.spamhaus.org"), "spamhaus");
 	ok(!conduct_is_dnsbl("450 4.2.0 Greylisted"), "no such list");
+	ok(conduct_is_unknown_user("550 5.1.1 <a@b>: Recipient address "
+	    "rejected"), "an unknown user, by number");
+	ok(conduct_is_unknown_user("550 No such user here"), "and by words");
+	ok(!conduct_is_unknown_user("550 5.7.1 rejected"), "or not at all");
 }
 
 int
