@@ -366,11 +366,14 @@ sets_differ(struct check *c, const struct check_server *s,
 	return true;
 }
 
+/* A resolver counts the TTL down, so that it proves to be long only. */
 static void
 judge_ttl(struct check *c, const struct dns_query *q)
 {
 	uint32_t ttl = q->rr[0].ttl;
 
+	if (q == c->mx && ttl <= TTL_LONG)
+		return;
 	if (ttl > TTL_LONG)
 		finding_add(&c->found, CHECK_WARN, CHECK_TTL, c->domain,
 		    "The MX set may be remembered for %u hours, so a change "
@@ -427,8 +430,11 @@ judge_mx(struct check *c)
 			} else if (sets_differ(c, &c->server[i], q, first, p))
 				return;
 		}
-	if (p == NULL)
+	if (p == NULL) {
+		if (c->mx->outcome == DNS_DATA)
+			judge_ttl(c, c->mx);
 		return;
+	}
 	finding_add(&c->found, CHECK_OK, CHECK_NS_MX, c->domain,
 	    "All name servers have the same MX set.");
 	judge_view(c, p);
@@ -490,6 +496,8 @@ authority_judge(struct check *c, const struct check_options *o)
 		finding_unknown(&c->found, CHECK_NS_RECORDS, c->domain,
 		    "The resolver gives no name servers for the domain, so "
 		    "none could be asked directly.");
+		if (c->mx->outcome == DNS_DATA)
+			judge_ttl(c, c->mx);
 		return;
 	}
 	judge_list(c, o);
