@@ -183,6 +183,20 @@ has_usable(const struct check_host *h)
 	return false;
 }
 
+/*
+ * Nobody heeds them: the zone is known not to be signed, or the resolver does
+ * validate, and has not validated these.
+ */
+static bool
+is_unsigned(const struct check *c, const struct check_host *h)
+{
+	const struct dns_query *ds = asked_find(c->asked,
+	    c->zone != NULL ? c->zone : c->domain, DNS_DS);
+
+	return !h->tlsa->secure && (c->mx->secure || (ds != NULL &&
+	    ds->outcome == DNS_NODATA && check_is_in_zone(c, h->name)));
+}
+
 /* One with TLSA records among the better hosts. */
 static const struct check_host *
 tlsa_primary(const struct check *c, const struct check_options *o)
@@ -208,7 +222,7 @@ judge_tlsa_host(struct check *c, size_t host, const struct check_options *o)
 		finding_add(&c->found, CHECK_WARN, CHECK_TLSA_COVER, h->name,
 		    "None of its TLSA records can be used for mail (RFC "
 		    "7672): publish one that begins with 3 1 1.");
-	else if (h->tlsa->nrr > 0 && c->mx->secure && !h->tlsa->secure)
+	else if (h->tlsa->nrr > 0 && is_unsigned(c, h))
 		finding_add(&c->found, CHECK_WARN, CHECK_TLSA_COVER, h->name,
 		    "Its TLSA record is in a zone that is not signed, so "
 		    "nobody heeds it: sign that zone.");

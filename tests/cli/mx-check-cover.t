@@ -32,6 +32,15 @@ half.example MX 10 mx1.example
 half.example MX 20 mx2.backup.test
 odds.example MX 10 odd.example
 nosig.example MX 10 unsigned.example
+noroot.example NS ns1.example
+noroot.example NS ns2.example
+noroot.example SOA 1
+noroot.example MX 10 mx.noroot.example
+mx.noroot.example A 8.8.4.9
+mx.noroot.example AAAA 2a00::9
+_25._tcp.mx.noroot.example TLSA 030101$hash
+_25._tcp.mx.noroot.example @noad
+noroot.example @noad
 failing.example MX 10 broken.example
 insecure.example MX 10 plain.example
 insecure.example @noad
@@ -72,6 +81,8 @@ says 'certificate of the primary mx1.example' "whose are missing"
 backup=
 bad odds.example 1 "warn tlsa-cover odd.example"
 bad nosig.example 1 "warn tlsa-cover unsigned.example"
+bad noroot.example 1 "warn tlsa-cover mx.noroot.example"
+says 'in a zone that is not signed, so nobody heeds it' "unsigned all over"
 bad failing.example 3 "fail lookup-temp broken.example"
 says 'The TLSA lookup failed' "which lookup"
 
