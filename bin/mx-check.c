@@ -556,7 +556,7 @@ batch_done(size_t job, const struct crew_result *r, void *arg)
 		    n * sizeof(*run->verdict));
 		fwrite(r->text, 1, r->len, stdout);
 		/* Children to come must not have it in their buffers. */
-		if (fflush(stdout) == EOF)
+		if (fflush(stdout) == EOF || ferror(stdout))
 			err(UNKNOWN, "standard output");
 		return;
 	}

@@ -309,6 +309,11 @@ if [ -w /dev/full ]; then
 		is "$? $(cut -d : -f 1-2 "$T/stderr")" \
 		    "3 mx-check: standard output" "$opt: nowhere to write"
 	done
+	: >"$T/log"
+	"$BIN/mx-check" -D -J 1 -r "$resolver" big-21.example implicit.example \
+	    >/dev/full 2>"$T/stderr"
+	is "$? $(grep -c ' implicit.example' "$T/log")" "3 0" \
+	    "nor any use in going on"
 fi
 
 # Help is a screen.
