@@ -27,6 +27,8 @@ ee-broken | kept | sound | self | garbage | TLS: wrong version
 ta | dane-ta | sound | ta | |
 ta-domain | dane-ta | sound | ta-domain | |
 ta-other | kept | sound | ta-other | | the certificate is another's: other.test
+ta-expired | kept | sound | ta-expired | | certificate has expired
+ta-alias | dane-ta | sound | ta-alias | |
 ta-self | kept | sound | self | | no TLSA record matches
 missing | none | sound | self | |
 missing-clear | clear | sound | self | garbage |
@@ -45,6 +47,8 @@ cname | dane-ee | sound | self | |
 cname-name | dane-ee | sound | self | |
 cname-out | dane-ee | sound | self | |
 cname-wrong | kept | sound | self | | no TLSA record matches
+tlsa-cname | dane-ee | sound | self | |
+tlsa-out | none | sound | self | |
 route | dane-ee | sound | self | |
 implicit | dane-ee | sound | self | |
 END
@@ -87,6 +91,8 @@ certify other other.test ca -days 2
 certify ta ta-mx.sound.test ca -days 2
 certify ta-domain ta-domain.sound.test ca -days 2
 certify ta-other other.test ca -days 2
+certify ta-expired ta-expired-mx.sound.test ca -days -1
+certify ta-alias ta-real.sound.test ca -days 2
 # The key of CHAIN, the certificate of the authority: SHA-256
 spki()
 {
@@ -122,7 +128,15 @@ _$port._tcp.$name-mx TLSA 1 1 1 $wrong" ;;
 	ee-wrong)
 		tlsa="${tlsa%$self}$wrong" ;;
 	ta*)
-		tlsa="_$port._tcp.$name-mx TLSA 2 0 1 $ca" ;;
+		tlsa="_$port._tcp.$name-mx TLSA 2 0 1 $ca"
+		# The name that the certificate bears is the alias's.
+		[ "$name" != ta-alias ] || mx="$name CNAME ta-real
+ta-real MX 10 $name-mx" ;;
+	tlsa-cname)
+		tlsa="_$port._tcp.$name-mx CNAME _$port._tcp.ee-mx" ;;
+	tlsa-out)		# out of what is signed: as if there were none
+		tlsa="_$port._tcp.$name-mx CNAME tlsa.plain.test."
+		echo "tlsa TLSA 3 1 1 $wrong" >>"$T/plain.zone" ;;
 	missing*)
 		tlsa= ;;
 	unusable*)
