@@ -140,6 +140,19 @@ link_clear(struct link *l)
 	tls_policy_clear(&l->tls);
 }
 
+/* The peer lacks the TLS that is wanted. */
+static void
+note_bare(struct link *l, char *why)
+{
+	struct link_bare *bare = &l->bare[l->nbare];
+
+	if (l->nbare == LINK_BARE_MAX)
+		return;
+	l->nbare++;
+	memcpy(bare->peer, l->peer, sizeof(bare->peer));
+	(void)strlcpy(bare->why, plain_unquote(why), sizeof(bare->why));
+}
+
 /*
  * Connects, and where TLS is only asked for and comes to nothing once more
  * without it.  What hosts_tell() is told is not of TLS: another domain may
@@ -154,6 +167,8 @@ connect_to(struct link *l, const struct route_addr *a,
 	enum smtp_client_result result;
 
 	result = smtp_client_open(&l->client, options, sa, a->len, error);
+	if (result == SMTP_CLIENT_TLS_FAILED || result == SMTP_CLIENT_TLS_NONE)
+		note_bare(l, error);
 	if (result == SMTP_CLIENT_TLS_FAILED && !options->tls_required) {
 		log_info("clear domain=%s host=\"%s\" reason=\"%s\"",
 		    l->domain, l->peer, plain_unquote(error));
@@ -162,14 +177,6 @@ connect_to(struct link *l, const struct route_addr *a,
 		options->fd = -1;
 		result = smtp_client_open(&l->client, options, sa, a->len,
 		    error);
-	}
-	if ((result == SMTP_CLIENT_TLS_FAILED ||
-	    result == SMTP_CLIENT_TLS_NONE) && l->nbare < LINK_BARE_MAX) {
-		struct link_bare *bare = &l->bare[l->nbare++];
-
-		memcpy(bare->peer, l->peer, sizeof(bare->peer));
-		(void)strlcpy(bare->why, plain_unquote(error),
-		    sizeof(bare->why));
 	}
 	if (result != SMTP_CLIENT_OK)
 		return result;

@@ -346,10 +346,14 @@ static void
 compare_tls(struct way *w)
 {
 	const struct link *l = w->link;
+	bool told = l->client == NULL;
 
-	for (size_t i = 0; i < l->nbare; i++)
+	for (size_t i = 0; i < l->nbare; i++) {
 		compare_one(w, l->bare[i].peer, "none", l->bare[i].why);
-	if (l->client != NULL)
+		told = told || strcmp(l->bare[i].peer, l->peer) == 0;
+	}
+	/* Of one that is talked to in clear it is known why. */
+	if (!told)
 		compare_one(w, l->peer, l->tls_text, l->tls_text);
 }
 

@@ -260,6 +260,15 @@ is "$(grep -c '^mail' "$T/primary/pin-none.log")" 0 "the other waits"
 "$BIN/mx-flush" -C "$CONF" pin-good.test 2>"$T/log"
 is "$(grep -c "^tls-downgrade pin-good" "$T/events")" 1 "as it lasts: once"
 
+# It still offers TLS, which leads to nothing: it is said why, and once.
+mkdomain may-expired.test "hook $T/hook" \
+    "route mx.test:$(cat "$T/primary/may-slam.port")"
+add may-expired
+"$BIN/mx-flush" -v -C "$CONF" may-expired.test 2>"$T/log"
+is "$(grep -c 'less TLS .* now="TLS: ' "$T/log")" 1 "its TLS is broken now"
+is "$(grep -c 'less TLS' "$T/log")" 1 "which is said once"
+like "$(grep "^tls-downgrade may-expired" "$T/events")" 'TLS: ' "and why"
+
 # Each server has its own past: the second is missed, too.
 mkdomain both.test "hook $T/hook" "tls pin sha256:$pin" \
     "route mx.test:$(cat "$T/primary/pin-none.port") mx-b.test:$(cat "$T/primary/verify-none.port")"
