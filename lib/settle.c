@@ -296,8 +296,8 @@ struct tally {
 	size_t delivered, failed, deferred;
 	size_t relayed;		/* of those delivered */
 	bool again;		/* some were too many for this transaction */
-	char text[SETTLE_TEXT_MAX];	/* for the last one, deferred ones
-					   first */
+	char text[SETTLE_TEXT_MAX];	/* for the last one: deferred ones
+					   first, refused ones last */
 };
 
 /*
@@ -351,7 +351,8 @@ weigh(struct settle *s, struct message *m, const struct settle_said *said,
 			t->failed++;
 		else
 			t->delivered++;
-		if ((v[k] == VERDICT_DEFERRED && !refused) || t->deferred == 0)
+		if (refused ? t->deferred + t->delivered == 0 :
+		    v[k] == VERDICT_DEFERRED || t->deferred == 0)
 			memcpy(t->text, text, sizeof(t->text));
 	}
 	if (r->nrcpt > 0)

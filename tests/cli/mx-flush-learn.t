@@ -26,7 +26,9 @@ answer()
 	"$BIN/mx-receive" -C "$CONF" -e "$1" | sed -n 's/^answer	//p'
 }
 like "$(answer good@some.test)" '^450 4\.1\.1' "nothing is known yet"
-"$BIN/mx-flush" -C "$CONF" >"$T/out" 2>&1
+"$BIN/mx-flush" -v -C "$CONF" >"$T/out" 2>&1
+like "$(cat "$T/out")" 'delivered id=.* domain=some.test .*reply="250 2.0.0' \
+    "whom it took is logged with that reply, not with another's"
 like "$(answer good@some.test)" '^250' "whom the primary took is taken"
 like "$(answer GOOD+tag@some.test)" '^450' "exactly that address"
 like "$(answer bad@some.test)" '^550 5\.1\.1' "whom it refused is refused"
