@@ -185,6 +185,8 @@ is "$?" 2 "a list: exit status"
 } >"$T/want"
 cut -f 2 <"$T/stdout" | grep -v ' IN ' | uniq >"$T/got"
 same "$T/got" "$T/want" "a list: in the order given"
+: >"$T/log"
+check two.example xn--bcher-kva.example
 is "$(grep -c 'mx1.two.example A ' "$T/log")" 1 \
     "a host of two domains is asked for once"
 
