@@ -105,7 +105,7 @@ help(void)
 "  -t SECS  time for one domain (default 20, with -D 10);  -J N  domains "
     "at once\n"
 "  -q       only what is not ok;  -v  on a terminal also what is ok\n"
-"  -s       only the lines to put into the zone file\n"
+"  -s       only the zone lines that make NAME the backup: paste them\n"
 "  -j       JSON;  -p  one line for monitoring\n"
 "  -C DIR   configuration of the backup (default " CONF_DIR ")\n"
 "  -        domains from standard input; none at all: those configured\n"
