@@ -519,27 +519,44 @@ key_when_up(struct settings_target *t, char **word, int n)
 	return i != -1;
 }
 
-/* "10G", "100000", or both; bare digits count messages. */
+static bool
+is_digits(const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0';
+}
+
+/*
+ * "10G", "100000", or both, in either order: bare digits count messages.
+ * Where both are bare, the octets come first.
+ */
 static bool
 key_quota(struct settings_target *t, char **word, int n)
 {
 	struct settings *s = t->settings;
-	bool size = false, count = false;
-	char *part;
+	const char *part[2], *size = NULL, *count = NULL, *p;
+	int parts = 0;
 
 	s->quota_size = s->quota_count = 0;
 	for (int i = 0; i < n; i++)
-		while ((part = strsep(&word[i], "|")) != NULL) {
-			bool *seen = part[strspn(part, "0123456789")] == '\0' ?
-			    &count : &size;
-
-			if (*seen || !(seen == &count ?
-			    parse_number(&s->quota_count, part, 0, INT64_MAX) :
-			    parse_size(&s->quota_size, part)))
+		while ((p = strsep(&word[i], "|")) != NULL) {
+			if (parts == 2)
 				return false;
-			*seen = true;
+			part[parts++] = p;
 		}
-	return size || count;
+	for (int i = 0; i < parts; i++)
+		if (is_digits(part[i]) && !(i == 0 && parts == 2 &&
+		    is_digits(part[1])))
+			count = part[i];
+		else if (size == NULL)
+			size = part[i];
+		else
+			return false;
+	if (size != NULL && !parse_size(&s->quota_size, size))
+		return false;
+	if (count != NULL && !parse_number(&s->quota_count, count, 0,
+	    INT64_MAX))
+		return false;
+	return parts > 0;
 }
 
 /* "sha256:" and 64 hexadecimal digits, with colons or without. */

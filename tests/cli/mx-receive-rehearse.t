@@ -8,7 +8,7 @@ mkconf
 mkdomain example.org
 mkdomain .example.org 'recipients users' 'quota 1K|5' 'when-up defer'
 mkdomain v.test 'recipients verify' 'unknown defer'
-mkdomain out.test "recipients $T/else/list"
+mkdomain out.test "recipients $T/else/list" 'quota 2000|7'
 echo ann >"$CONF/users"
 echo bob >"$T/else/list"
 chmod 700 "$SPOOL"
@@ -29,7 +29,7 @@ like "$(cat "$T/out")" '^sandbox	.' "the sandbox"
 is "$(sed -n 's/^domain	//p' "$T/out")" \
     ".example.org, recipients $CONF/users, when-up defer, quota 1024 octets, 5 messages
 example.org, recipients any, when-up accept, quota none
-out.test, recipients $T/else/list, when-up accept, quota none
+out.test, recipients $T/else/list, when-up accept, quota 2000 octets, 7 messages
 v.test, recipients verify (unknown defer), when-up accept, quota none" \
     "the domains"
 is "$(find "$SPOOL" -type f)" "" "no file is made"

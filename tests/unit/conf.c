@@ -178,6 +178,11 @@ static const struct {
 	{ "when-up accept\nwhen-up defer\n", NULL },
 	{ "when-up reject\n", ":1: when-up: expected accept or defer" },
 	{ "quota 10G\nquota 5000\nquota 10G 5000\nquota 10G|5000\n", NULL },
+	{ "quota 5000 10G\nquota 1000 50\nquota 1000|50\nquota 0\n", NULL },
+	{ "quota 1|2|3\n", ":1: quota: expected a size as 10G, a number of "
+	    "messages, or both" },
+	{ "quota 1000|\n", ":1: quota: expected a size as 10G, a number of "
+	    "messages, or both" },
 	{ "quota\n", ":1: quota: expected a size as 10G, a number of "
 	    "messages, or both" },
 	{ "quota 10G 20G\n", ":1: quota: expected a size as 10G, a number "
