@@ -585,6 +585,8 @@ run_all(struct run *run)
 	if (run->verdict == NULL)
 		err(UNKNOWN, NULL);
 	crew.jobs = (run->names.n + run->batch - 1) / run->batch;
+	dns_divide(run->dns, crew.jobs < crew.atonce ? crew.jobs :
+	    crew.atonce);
 	run->limit = o->patience *
 	    (int64_t)((crew.jobs + crew.atonce - 1) / crew.atonce);
 	crew.note = run->batch * sizeof(*run->verdict);

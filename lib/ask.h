@@ -30,6 +30,7 @@ struct pace {
 struct dns {
 	struct resolv resolv;
 	struct pace pace[RESOLV_SERVERS_MAX];
+	size_t fresh;		/* questions that wait for a first answer */
 	unsigned char buf[ASK_MESSAGE_MAX];
 };
 

@@ -13,11 +13,12 @@
 
 #define SOCKETS_MAX	480
 /*
- * Of these, so many asked once: more would not fit into the buffer of a
- * resolver's socket.  Those that are asked again make room, lest names whose
- * servers are dead keep others from being asked at all.
+ * Of these, so many asked once: more do not fit into the buffer of a server's
+ * socket (256 with Linux as it comes).  Those that are asked again make room,
+ * lest names whose servers are dead keep others from being asked at all.
  */
 #define FRESH_MAX	128
+#define FRESH_MIN	8
 
 struct dns *
 dns_open(const struct sockaddr_storage *resolver, int n,
@@ -32,6 +33,7 @@ dns_open(const struct sockaddr_storage *resolver, int n,
 	}
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		return NULL;
+	d->fresh = FRESH_MAX;
 	resolv_init(&d->resolv);
 	for (i = 0; i < n; i++)
 		d->resolv.server[i] = resolver[i];
@@ -62,6 +64,14 @@ bool
 dns_trusts_ad(const struct dns *d)
 {
 	return d->resolv.trust_ad;
+}
+
+void
+dns_divide(struct dns *d, size_t n)
+{
+	d->fresh = FRESH_MAX / (n > 0 ? n : 1);
+	if (d->fresh < FRESH_MIN)
+		d->fresh = FRESH_MIN;
 }
 
 /*
@@ -113,7 +123,7 @@ asks_fill(struct dns *d, struct ask *ask, size_t width, struct dns_query **q,
 	for (i = 0; i < width; i++)
 		fresh += ask_is_fresh(&ask[i]);
 	for (i = 0; i < width; i++) {
-		while (ask[i].q == NULL && *next < n && fresh < FRESH_MAX) {
+		while (ask[i].q == NULL && *next < n && fresh < d->fresh) {
 			if (q[*next]->outcome == DNS_TEMPFAIL &&
 			    q[*next]->answer != NULL)
 				ask_begin(d, &ask[i], q[*next]);

@@ -30,6 +30,9 @@ void dns_trust_ad(struct dns *d);
 /* Without that nothing is ever secure. */
 bool dns_trusts_ad(const struct dns *d);
 
+/* N processes are going to ask, side by side: each a part of what one may. */
+void dns_divide(struct dns *d, size_t n);
+
 /*
  * Asks all N at once and returns when each has its outcome, at DEADLINE at
  * the latest (deadline.h).  Names that are no DNS names are DNS_NXDOMAIN

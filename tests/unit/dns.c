@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ask.h"
 #include "deadline.h"
@@ -65,10 +67,62 @@ test_lookup(void)
 	dns_close(d);
 }
 
+/* How many of N questions go out while nobody answers. */
+static int
+asked_of(int n, size_t processes)
+{
+	struct sockaddr_storage ss, from[512];
+	struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+	struct dns_query q[512];
+	socklen_t len = sizeof(*in);
+	int i, k, got = 0, fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct dns *d;
+	char name[32], buf[512];
+
+	memset(&ss, 0, sizeof(ss));
+	in->sin_family = AF_INET;
+	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)in, len) == -1 ||
+	    getsockname(fd, (struct sockaddr *)in, &len) == -1 ||
+	    (d = dns_open(&ss, 1, NULL)) == NULL)
+		return -1;
+	if (processes > 1)
+		dns_divide(d, processes);
+	for (i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "n%d.example", i);
+		dns_query_init(&q[i], name, DNS_A);
+	}
+	dns_lookup(d, q, (size_t)n, deadline_in(200));
+	for (i = 0; i < n; i++)
+		dns_query_clear(&q[i]);
+	dns_close(d);
+	/* One that is asked again has the port that it had. */
+	while (got < 512 && (len = sizeof(ss), recvfrom(fd, buf, sizeof(buf),
+	    MSG_DONTWAIT, (struct sockaddr *)&ss, &len)) > 0) {
+		for (k = 0; k < got; k++)
+			if (memcmp(&from[k], &ss, len) == 0)
+				break;
+		if (k == got)
+			from[got++] = ss;
+	}
+	close(fd);
+	return got;
+}
+
+static void
+test_burst(void)
+{
+	is_int(asked_of(40, 1), 40, "a few are all asked at once");
+	is_int(asked_of(400, 1), 128, "of many not more than are kept");
+	is_int(asked_of(400, 4), 32, "nor by four processes");
+	is_int(asked_of(40, 64), 8, "and each may ask some");
+}
+
 int
 main(void)
 {
 	test_open();
+	test_burst();
 	test_lookup();
 	return done_testing();
 }
