@@ -689,16 +689,51 @@ smtp_client_begin(struct smtp_client *c, const struct message *m,
 	return SMTP_CLIENT_OK;
 }
 
+/*
+ * Who says 421 closes the connection (RFC 5321 3.8) and does nothing of what
+ * we have sent meanwhile.  One that talks on has perhaps taken it.
+ */
+static void
+hear_out(struct smtp_client *c)
+{
+	const struct smtp_step step = step_of("QUIT",
+	    c->s.conf->timeout.quit);
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->flight[(c->first + i) % WINDOW_MAX].ended)
+			break;
+	if (i < c->n)
+		c->s.wire.farewell = smtp_wire_leaves(&c->s.wire, &step);
+}
+
+/* Whatever else it was sent: nobody is left whom the server would take. */
+static bool
+is_refused(const struct smtp_client_result_set *r)
+{
+	size_t k;
+
+	if (r->mail.code != 0 && !is_ok(&r->mail))
+		return true;
+	for (k = 0; k < r->nrcpt; k++)
+		if (r->rcpt[k].reply.code == 0 || is_ok(&r->rcpt[k].reply))
+			break;
+	return k == r->nrcpt;
+}
+
 enum smtp_client_result
 smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
 {
 	struct flight *f = &c->flight[c->first];
 	struct smtp_client_result_set *r = f->r;
-	bool good, waits = smtp_wire_pending(&c->s.wire) == 0;
+	bool good, over = c->s.wire.over;
+	bool waits = smtp_wire_pending(&c->s.wire) == 0;
 	int64_t begun = waits ? deadline_now() : 0;
 	size_t k;
 
-	good = !c->s.wire.over && converse(c, f);
+	good = !over && converse(c, f);
+	if (!over && c->s.wire.farewell)
+		hear_out(c);
 	if (waits)
 		c->far = deadline_now() - begun >= FAR;
 	c->first = (c->first + 1) % WINDOW_MAX;
@@ -709,7 +744,8 @@ smtp_client_end(struct smtp_client *c, struct smtp_client_result_set **rp)
 	if (f->chunked && c->s.wire.out_of_step)
 		reply_init(&r->end);
 	r->unsure = f->ended && !c->s.wire.farewell && (r->end.code == 0 ||
-	    r->end.code / 100 == 3);
+	    r->end.code / 100 == 3) && (c->s.wire.out_of_step ||
+	    !is_refused(r));
 	if (!good)
 		(void)strlcpy(r->error, c->error, sizeof(r->error));
 	/*

@@ -445,6 +445,27 @@ smtp_wire_get(struct smtp_wire *w, const struct smtp_step *step,
 	return false;
 }
 
+bool
+smtp_wire_leaves(struct smtp_wire *w, const struct smtp_step *step)
+{
+	size_t len;
+	char *line;
+
+	w->gone = true;
+	stream_deadline(w->stream, deadline_in(step->timeout));
+	switch (stream_line(w->stream, &line, &len, STREAM_LINE_MAX)) {
+	case STREAM_EOF:
+	case STREAM_ERROR:
+		return smtp_wire_pending(w) == 0;
+	case STREAM_LINE:
+	case STREAM_BARE:
+	case STREAM_LONG:
+	case STREAM_TIMEOUT:
+		break;
+	}
+	return false;
+}
+
 size_t
 smtp_wire_pending(const struct smtp_wire *w)
 {

@@ -33,8 +33,7 @@ struct smtp_wire {
 	bool over;		/* of no further use */
 	bool gone;		/* it hears no more: what is written to it is
 				   lost, what it said is still to be read */
-	bool farewell;		/* it has said 421 or 521: nothing that was
-				   not answered before is done */
+	bool farewell;		/* it has said 421 or 521 */
 	bool late;		/* it is over because no reply came in time */
 	bool out_of_step;	/* whose replies are whose is not certain */
 	char *error;		/* SMTP_ERROR_MAX, the owner's: why it's over */
@@ -92,6 +91,13 @@ bool smtp_wire_reply(struct smtp_wire *w, const struct smtp_step *step,
 bool smtp_wire_get(struct smtp_wire *w, const struct smtp_step *step,
     struct reply *r);
 bool smtp_wire_is_farewell(const struct reply *r);
+
+/*
+ * After a farewell: does it close the connection without another word, within
+ * the time of STEP?  Then nothing is done that was not answered before.
+ * Nothing more is sent to it.
+ */
+bool smtp_wire_leaves(struct smtp_wire *w, const struct smtp_step *step);
 
 /* The reply's words into the error: "MAIL: 451 4.3.0 try later". */
 void smtp_wire_quote(struct smtp_wire *w, const struct smtp_step *step,

@@ -116,6 +116,8 @@ is "$(said closes 'possible duplicate')" 8 "all that were in flight are named"
 is "$(connections closes)" 2 "over a second connection"
 is "$(left leaves) $(said leaves ' delivered ')" "1 29" \
     "421 in mid-window: the same"
+is "$(said leaves 'possible duplicate')" 7 \
+    "which are named: the server went on and may have taken them"
 is "$(left counts) $(said counts 'in turn domain')" "0 1" \
     "a server that loses count is talked to in turn"
 is "$(got counts) $(said counts 'possible duplicate')" "31 1" \

@@ -15,8 +15,8 @@
  * A server that plays a script: "STEP=reply" separated by '|', STEP one of
  * GREET EHLO HELO MAIL RCPT DATA END BDAT RSET QUIT, or the first letters of
  * another verb.  The first unused entry of a step is its answer, then the last
- * one again.  "!" closes the connection, "?" says nothing; LF within a reply
- * separates its lines.
+ * one again.  "!" closes the connection, at the end of a reply behind it, and
+ * "?" says nothing; LF within a reply separates its lines.
  */
 struct server {
 	int listener, fd;
@@ -78,6 +78,8 @@ say(struct server *s, const char *step)
 		s->text = *text == '3';
 	if ((f = open_memstream(&out, &outlen)) == NULL)
 		return false;
+	if (len > 0 && text[len - 1] == '!')
+		len--;
 	for (i = 0; i < len; i++) {
 		if (text[i] == '\n')
 			fputc('\r', f);
@@ -85,7 +87,7 @@ say(struct server *s, const char *step)
 	}
 	fputs("\r\n", f);
 	fclose(f);
-	go = write(s->fd, out, outlen) == (ssize_t)outlen;
+	go = write(s->fd, out, outlen) == (ssize_t)outlen && text[len] != '!';
 	free(out);
 	return go && strcmp(step, "QUIT") != 0;
 }
@@ -517,10 +519,14 @@ static const struct {
 	    "MAIL=451 no|MAIL=250 3", "++m+++", false },
 	{ "BDAT is not known", BURST "BDAT=500 what", "d+++++", false },
 	{ "421 in the middle of the second", BURST "RCPT=250 1|RCPT=250 1|"
-	    "RCPT=421 no", "+lllll", false },
+	    "RCPT=421 no!", "+lllll", false },
+	{ "421 in the middle of the second, and it goes on", BURST
+	    "RCPT=250 1|RCPT=250 1|RCPT=421 no|RCPT=250 2", "+?????", false },
 	{ "421 in the middle of the second by DATA", AFTER "RCPT=250 1|"
 	    "RCPT=250 1|RCPT=421 no", "+lllll", false },
-	{ "421 to a text", BURST "BDAT=250 1|BDAT=421 no", "+-llll", false },
+	{ "421 to a text", BURST "BDAT=250 1|BDAT=421 no!", "+-llll", false },
+	{ "421 to a text, and it goes on", BURST "BDAT=250 1|BDAT=421 no|"
+	    "BDAT=250 2", "+-????", false },
 	{ "closed at the second end", BURST "BDAT=250 1|BDAT=!", "+?????",
 	    false },
 	{ "closed at the second end by DATA", AFTER "END=250 1|END=!",
