@@ -93,10 +93,8 @@ leave(struct drain *d, bool run_is_over)
 
 	link_close(d->carry->link);
 	/* Before that nobody can tell which refusals are to be believed. */
-	if (run_is_over) {
-		team_meet(d->team);
+	if (run_is_over && team_meet(d->team))
 		settle_end(s);
-	}
 	settle_sync(s);
 	if (breaker_tripped(s->breaker) == BREAKER_WHOLE)
 		save_learnt(d);
@@ -262,8 +260,12 @@ drain_run(struct drain *d)
 	over = work(d);
 	if (team_is_member(d->team))
 		leave(d, over);
-	team_meet(d->team);
+	(void)team_meet(d->team);
 	team_dismiss(d->team);
+	if (team_has_lost(d->team))
+		log_warnx("possible duplicate domain=%s reason=\"the process "
+		    "of a connection has died; what it was sending may have "
+		    "arrived\"", d->domain);
 	add_members(d);
 	c->settle->count.deferred += backlog_size(d->backlog) -
 	    team_taken(d->team);

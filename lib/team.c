@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,12 +20,14 @@
 
 #define FIRST_AFTER	20	/* milliseconds until the first member comes */
 #define NEXT_AFTER	50	/* and each other one */
+#define LOOK_EVERY	100	/* who waits for the others */
 #define REST		10000	/* after trouble */
 #define BUSY		0.6	/* of a processor: another would not help */
 
 struct board {			/* shared */
 	_Atomic size_t next;
 	_Atomic bool stop;
+	_Atomic bool dismissed;	/* nobody is to wait for the others */
 	_Atomic int wanted;	/* processes */
 	_Atomic int64_t grow_at;
 };
@@ -35,6 +38,7 @@ struct team {
 	size_t total;
 	int most;
 	int rank;		/* 0: the leader */
+	bool lost;		/* a member did not come to its end */
 	pid_t *pid;		/* by rank; 0: none */
 	int meet[2];		/* a pipe: at its end when all have come */
 	int lock;		/* a file that nobody else sees */
@@ -184,11 +188,13 @@ team_is_short(struct team *t)
 }
 
 static void
-become_member(struct team *t, int rank)
+become_member(struct team *t, int rank, pid_t leader)
 {
 #ifdef __linux__
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
+	if (getppid() != leader)	/* it died before that */
+		_exit(1);
 	t->rank = rank;
 	memset(t->pid, 0, (size_t)t->most * sizeof(*t->pid));
 }
@@ -196,8 +202,8 @@ become_member(struct team *t, int rank)
 bool
 team_grow(struct team *t)
 {
+	pid_t pid, leader = getpid();
 	int rank = 1;
-	pid_t pid;
 
 	while (rank < t->most && t->pid[rank] != 0)
 		rank++;
@@ -207,7 +213,7 @@ team_grow(struct team *t)
 	if ((pid = fork()) == -1)
 		return false;
 	if (pid == 0) {
-		become_member(t, rank);
+		become_member(t, rank, leader);
 		return true;
 	}
 	t->pid[rank] = pid;
@@ -237,20 +243,31 @@ team_is_member(const struct team *t)
 	return t->rank != 0;
 }
 
+/* False if it is still there, which only WNOHANG allows. */
+static bool
+reap(struct team *t, int rank, int flags)
+{
+	int status = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(t->pid[rank], &status, flags)) == -1 &&
+	    errno == EINTR)
+		continue;
+	if (pid == 0)
+		return false;
+	t->pid[rank] = 0;
+	t->lost = t->lost || pid == -1 || status != 0;
+	return true;
+}
+
 size_t
 team_others(struct team *t)
 {
 	size_t n = 0;
 	int i;
 
-	for (i = 1; i < t->most; i++) {
-		if (t->pid[i] == 0)
-			continue;
-		if (waitpid(t->pid[i], NULL, WNOHANG) != 0)
-			t->pid[i] = 0;
-		else
-			n++;
-	}
+	for (i = 1; i < t->most; i++)
+		n += t->pid[i] != 0 && !reap(t, i, WNOHANG);
 	return n;
 }
 
@@ -260,23 +277,35 @@ team_dismiss(struct team *t)
 	int i;
 
 	atomic_store(&t->board->wanted, 1);
-	for (i = 1; t->pid != NULL && i < t->most; i++) {
-		while (t->pid[i] != 0 && waitpid(t->pid[i], NULL, 0) == -1 &&
-		    errno == EINTR)
-			continue;
-		t->pid[i] = 0;
-	}
+	/* Those who have come to the meeting wait for us as well. */
+	atomic_store(&t->board->dismissed, true);
+	for (i = 1; t->pid != NULL && i < t->most; i++)
+		if (t->pid[i] != 0)
+			(void)reap(t, i, 0);
+	atomic_store(&t->board->dismissed, false);
 	atomic_store(&t->board->grow_at, deadline_in(NEXT_AFTER));
 }
 
-void
+bool
+team_has_lost(const struct team *t)
+{
+	return t->lost;
+}
+
+bool
 team_meet(struct team *t)
 {
-	char c;
+	struct pollfd pfd = { .events = 0 };
+	int n;
 
 	close_end(&t->meet[1]);
-	while (read(t->meet[0], &c, 1) == -1 && errno == EINTR)
-		continue;
+	pfd.fd = t->meet[0];	/* nobody writes: it can but hang up */
+	do {
+		if (t->rank != 0 && atomic_load(&t->board->dismissed))
+			return false;
+		n = poll(&pfd, 1, t->rank != 0 ? LOOK_EVERY : -1);
+	} while (n == 0 || (n == -1 && errno == EINTR));
+	return n == 1;
 }
 
 /*** The lock ***/

@@ -49,12 +49,14 @@ bool team_is_member(const struct team *t);
 /* The leader: how many others there are; and waits until they have gone. */
 size_t team_others(struct team *t);
 void team_dismiss(struct team *t);
+/* The leader: has one of those who have gone died with a job in hand? */
+bool team_has_lost(const struct team *t);
 
 /*
  * Waits until all the others have come here, or are no more: nobody has a job
- * any longer.
+ * any longer.  False in a member that is dismissed before.
  */
-void team_meet(struct team *t);
+bool team_meet(struct team *t);
 
 /* One process at a time; a lock dies with its holder. */
 void team_lock(struct team *t);

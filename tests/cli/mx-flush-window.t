@@ -201,6 +201,8 @@ ok "a second process comes" until_ok 5 member
 kill -9 "$(cat "$T/member")"
 wait $flusher
 is $? 75 "it is killed: something waits"
+is "$(said slow 'possible duplicate domain=slow.test')" 1 \
+    "and what it was sending may have arrived"
 n=$(left slow)
 ok "what it had in hand ($n)" [ "$n" -gt 0 -a "$n" -le 9 ]
 flush slow

@@ -67,6 +67,7 @@ check_sharing(void)
 	is_int(b->sum, 400, "one at a time had the lock");
 	is_int(team_taken(t), JOBS, "all are taken");
 	is_int(team_others(t), 0, "nobody is left");
+	ok(!team_has_lost(t), "nor lost");
 	team_free(t);
 }
 
@@ -74,11 +75,40 @@ static void
 check_death(void)
 {
 	struct team *t = team_new(JOBS, 2, sizeof(struct board));
+	int i;
 
-	(void)team_grow(t);
+	if (!team_grow(t))
+		for (i = 0; i < 5000 && team_others(t) > 0; i++)
+			usleep(1000);
 	work(t, true);
 	ok(true, "a member that dies holds nobody up");
 	is_int(team_others(t), 0, "it is gone");
+	ok(team_has_lost(t), "and was not to go");
+	team_free(t);
+}
+
+/* A leader that needs its members gone, when one has no more to do. */
+static void
+check_dismissal(void)
+{
+	struct team *t = team_new(1, 2, sizeof(struct board));
+	struct board *b = team_memory(t);
+	size_t job;
+
+	if (team_grow(t)) {
+		while (team_next(t, &job))
+			continue;
+		atomic_fetch_add(&b->members, 1);
+		_exit(team_meet(t) ? 1 : 0);
+	}
+	while (atomic_load(&b->members) == 0)
+		usleep(1000);
+	usleep(20000);
+	alarm(10);
+	team_dismiss(t);
+	alarm(0);
+	ok(!team_has_lost(t), "who waits for the others can be dismissed");
+	ok(team_meet(t), "and the leader waits for nobody");
 	team_free(t);
 }
 
@@ -114,5 +144,6 @@ main(void)
 	check_sharing();
 	check_death();
 	check_shrinking();
+	check_dismissal();
 	return done_testing();
 }
