@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,19 +96,33 @@ reply_print(const struct reply *r, char *buf, size_t size)
 		buf[0] = '\0';
 }
 
+/*
+ * These speak of the session, whatever they are an answer to: that it ends
+ * (RFC 5321 3.8, RFC 7504), that the command came out of turn, or not before
+ * TLS or a password (RFC 3207 4, RFC 4954 6).
+ */
+static bool
+is_of_session(int code)
+{
+	return code == 421 || code == 503 || code == 521 || code == 530 ||
+	    code == 538;
+}
+
 enum verdict
 reply_verdict(const struct reply *r, enum reply_to to)
 {
-	/* These announce the end of the connection (RFC 5321 3.8, 7504). */
-	if (r->code == 421 || r->code == 521)
+	if (is_of_session(r->code))
 		return VERDICT_DEFERRED;
 	switch (to) {
 	case REPLY_TO_END:
 		if (r->code / 100 == 2)
 			return VERDICT_DELIVERED;
-		/* FALLTHROUGH */
-	case REPLY_TO_RCPT:
 		if (r->code / 100 == 5)
+			return VERDICT_FAILED;
+		break;
+	case REPLY_TO_RCPT:
+		/* Who does not know RCPT has said nothing of a recipient. */
+		if (r->code / 100 == 5 && r->code != 500 && r->code != 502)
 			return VERDICT_FAILED;
 		break;
 	case REPLY_TO_CONNECT:

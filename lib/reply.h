@@ -52,8 +52,9 @@ enum reply_to {
 
 /*
  * Only a 2xx to the end of data delivers; only a 5xx to RCPT or to the end
- * of data fails; everything else is for later.  521 and 421 end a session
- * and fail nobody.  (A 2xx to RCPT is "deferred": not decided yet.)
+ * of data fails; everything else is for later.  What speaks of the session,
+ * as 421, 503, 521 and 530 do, or 500 to a RCPT, fails nobody.  (A 2xx to RCPT
+ * is "deferred": not decided yet.)
  */
 enum verdict reply_verdict(const struct reply *r, enum reply_to to);
 

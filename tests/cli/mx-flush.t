@@ -72,6 +72,8 @@ rcpt-slow | kept | a | RCPT=?
 rcpt-garbage | kept | a | RCPT=55 no such user
 rcpt-bare | failed | a | RCPT=550
 rcpt-mixed | kept | a | RCPT=550-5.1.1 a\n250 b
+rcpt-503 | kept | a | RCPT=503 5.5.1 MAIL first
+rcpt-530 | kept | a | RCPT=530 5.7.0 Must issue a STARTTLS command first
 rcpt-twice | kept | a | RCPT=twice:550 5.1.1 no
 rcpt-twice-inturn | delivered | a b | inturn;RCPT=twice:550 5.1.1 no;RCPT=ok
 rcpt-silent | kept | a b | RCPT=raw:;RCPT=550 5.1.1 no;RCPT=raw:;RCPT=550 5.1.1 no
@@ -98,6 +100,7 @@ end-4xx | twice | a | END=451 4.3.0 later
 end-5xx | half | a | END=554 5.6.0 never
 end-5xx-multi | half | a | END=554-5.6.0 we\n554 5.6.0 mind
 end-552 | half | a | END=552 5.2.3 too big
+end-503 | twice | a | END=503 5.5.1 out of turn
 end-421 | twice | a | END=421 4.3.2 closing
 end-3xx | twice | a | END=354 more
 end-drop | twice | a | END=!

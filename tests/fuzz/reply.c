@@ -41,7 +41,8 @@ check(const struct reply *r)
 			break;
 		case VERDICT_FAILED:
 			need((to == REPLY_TO_END || to == REPLY_TO_RCPT) &&
-			    r->code / 100 == 5 && r->code != 521);
+			    r->code / 100 == 5 && r->code != 521 &&
+			    r->code != 503);
 			break;
 		case VERDICT_DEFERRED:
 			break;
