@@ -461,7 +461,7 @@ is_silent(struct smtp_client *c)
 {
 	const struct smtp_step step = step_of("RCPT", 0);
 
-	return smtp_wire_pending(&c->s.wire) == 0 ||
+	return !smtp_wire_talks(&c->s.wire) ||
 	    smtp_wire_lost_step(&c->s.wire, &step);
 }
 
@@ -560,7 +560,8 @@ converse(struct smtp_client *c, struct flight *f)
 		return true;
 	if (f->chunked)
 		return is_silent(c) && put_chunk(c, f) && get_chunk(c, f);
-	return say_data(c) && get_data(c, f) && finish_data(c, f);
+	return is_silent(c) && say_data(c) && get_data(c, f) &&
+	    finish_data(c, f);
 }
 
 static bool

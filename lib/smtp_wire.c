@@ -471,3 +471,12 @@ smtp_wire_pending(const struct smtp_wire *w)
 {
 	return stream_pending(w->stream) + (w->inlen - w->inpos);
 }
+
+bool
+smtp_wire_talks(const struct smtp_wire *w)
+{
+	char c;
+
+	return smtp_wire_pending(w) > 0 || (w->tls == NULL &&
+	    recv(w->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+}

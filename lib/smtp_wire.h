@@ -106,4 +106,10 @@ void smtp_wire_quote(struct smtp_wire *w, const struct smtp_step *step,
 /* Octets that came and were asked for by nobody yet. */
 size_t smtp_wire_pending(const struct smtp_wire *w);
 
+/*
+ * Likewise, and those that the kernel has; in TLS these need not be words.  To
+ * be asked where nothing is owed to us.
+ */
+bool smtp_wire_talks(const struct smtp_wire *w);
+
 #endif

@@ -123,11 +123,43 @@ test_slow(void)
 	close(file);
 }
 
+/*** A peer that says more than it was asked ***/
+
+static void
+test_talks(void)
+{
+	static const char said[] = "550 no\r\n", more[] = "550 no\r\n";
+	const struct smtp_step step = { "RCPT", 2000 };
+	const struct timespec pause = { 0, 50 * 1000000 };
+	char error[SMTP_ERROR_MAX] = "";
+	struct smtp_wire w;
+	struct reply r;
+	int fd[2];
+
+	connect_pair(fd, 65536);
+	if (!ok(smtp_wire_init(&w, fd[0], error), "talks: init"))
+		return;
+	(void)!write(fd[1], said, sizeof(said) - 1);
+	ok(smtp_wire_get(&w, &step, &r), "talks: the answer");
+	ok(!smtp_wire_talks(&w), "talks: and no more");
+	(void)!write(fd[1], more, sizeof(more) - 1);
+	(void)nanosleep(&pause, NULL);
+	is_int(smtp_wire_pending(&w), 0, "talks: nothing was read since");
+	ok(smtp_wire_talks(&w), "talks: but something came");
+	ok(smtp_wire_get(&w, &step, &r) && r.code == 550,
+	    "talks: it is still there");
+	close(fd[1]);
+	(void)nanosleep(&pause, NULL);
+	ok(!smtp_wire_talks(&w), "talks: an end is no word");
+	smtp_wire_clear(&w);
+}
+
 int
 main(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
 	test_gone();
+	test_talks();
 	test_slow();
 	return done_testing();
 }
