@@ -132,7 +132,8 @@ save_domain(struct spool *sp, const char *domain, const char *name,
 int
 ledger_save(struct spool *sp, const char *domain, const struct domain *d)
 {
-	return save_domain(sp, domain, "state", d, false);
+	/* Durable before anything is sent: after a power cut it is needed. */
+	return save_domain(sp, domain, "state", d, d->sending != 0);
 }
 
 int
