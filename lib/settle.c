@@ -372,8 +372,12 @@ believe(struct settle *s, const struct doubt *d)
 	const char *why;
 	size_t n = 0;
 
-	/* Taken out of the queue meanwhile, or in another's hand. */
-	if (scan_find_in(s->spool, s->domain, d->id, &found) != 1 ||
+	/*
+	 * Taken out of the queue meanwhile, or in another's hand.  It was
+	 * tried: it is where it can be found without reading all of a folder.
+	 */
+	if ((!scan_find_quickly(s->spool, s->domain, d->id, &found) &&
+	    scan_find_in(s->spool, s->domain, d->id, &found) != 1) ||
 	    message_open(s->spool, s->domain, &found.entry, true, &m, &why) !=
 	    MESSAGE_OPENED)
 		return;
