@@ -49,8 +49,10 @@ run_apart(struct vigil *s)
 	pid_t *more;
 
 	more = recallocarray(s->pid, s->n, s->n + 1, sizeof(*more));
-	if (more == NULL)
-		return complain_errno(&s->f->complain, 1, NULL);
+	if (more == NULL) {
+		complain_errno(&f->complain, 0, "cannot start a run");
+		return 0;
+	}
 	s->pid = more;
 	if ((pid = fork()) == -1) {
 		complain_errno(&f->complain, 0, "cannot start a run");
