@@ -13,9 +13,11 @@
 #include "plain.h"
 #include "report.h"
 #include "smtp_client.h"
+#include "turn.h"
 
 #define LOSSES_MAX	3	/* in a row, then the domain's run ends */
 #define LATER_MAX	3	/* messages in a row put off by the server */
+#define NAP		500	/* milliseconds, and a look at who waits */
 
 /* A message in our hands, locked, on its way or to be sent alone. */
 struct parcel {
@@ -116,13 +118,34 @@ note_tried(struct parcel *p)
 
 /*** The connection ***/
 
+/*
+ * Sleeps for MS milliseconds.  A turn to deliver is not slept through: who
+ * waits for it has it meanwhile, and we take another one.
+ */
+static void
+rest(struct carry *c, int64_t ms)
+{
+	int64_t until = deadline_in(ms);
+	struct timespec ts;
+	int left;
+
+	while ((left = deadline_left(until)) > 0) {
+		if (c->link->client != NULL && turn_over(c->link->turn))
+			link_close(c->link);
+		if (left > NAP)
+			left = NAP;
+		ts.tv_sec = left / 1000;
+		ts.tv_nsec = left % 1000 * 1000000L;
+		(void)nanosleep(&ts, NULL);
+	}
+}
+
 /* So that all connections of the domain together keep its rate. */
 static void
 pace(struct carry *c)
 {
 	const double rate = c->settle->settings->rate;
 	int64_t now, slot, wanted;
-	struct timespec ts;
 
 	if (rate <= 0)
 		return;
@@ -136,9 +159,7 @@ pace(struct carry *c)
 		return;
 	/* Nobody waits that long for a reply to be read. */
 	carry_finish(c);
-	ts.tv_sec = (time_t)((slot - now) / 1000000);
-	ts.tv_nsec = (long)((slot - now) % 1000000) * 1000;
-	(void)nanosleep(&ts, NULL);
+	rest(c, (slot - now + 999) / 1000);
 }
 
 /* False: no server is to be had, and the run is over. */

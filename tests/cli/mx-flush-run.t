@@ -447,4 +447,27 @@ ok "it is a domain where it is one" \
     "$BIN/mx-flush" -n -C "$CONF" 360.com.cn
 exits 1 "else an id, and there is none" \
     "$BIN/mx-flush" -n -C "$CONF" 361.com.cn
+# Who waits for his own rate lets others deliver meanwhile.
+fresh
+mkdomain a.test "$(route good)" "rate 1/h"
+mkdomain b.test "$(route exact)"
+for to in a@a.test a@a.test b@b.test; do
+	add $to slow >"$T/ids"
+done
+"$BIN/mx-flush" -C "$CONF" -j 1 a.test b.test 2>"$T/flush" &
+flusher=$!
+cleanup_pid $flusher
+b_is_empty()
+{
+	test -z "$(find "$SPOOL/mail/b.test/new" "$SPOOL/mail/b.test/cur" \
+	    -type f)"
+}
+ok "a low rate takes no turn from others" until_ok 15 b_is_empty
+a_has_one()
+{
+	test "$(find "$SPOOL/mail/a.test/new" "$SPOOL/mail/a.test/cur" \
+	    -type f | grep -c .)" -eq 1
+}
+ok "and is kept" until_ok 15 a_has_one
+stop $flusher
 done_testing
