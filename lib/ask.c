@@ -292,6 +292,7 @@ answer_take(struct dns *d, struct ask *a, const unsigned char *p, size_t len)
 		return useless;
 	}
 	pace_learn(d, a);
+	d->drops_edns |= a->mute && a->q->at == NULL;
 	a->q->heard = true;
 	a->q->edns = a->edns && m.edns;
 	a->q->rcode = (int)m.rcode;
@@ -464,6 +465,8 @@ ask_next(struct dns *d, struct ask *a)
 void
 ask_timeout(struct dns *d, struct ask *a)
 {
+	int most = EDNS_TRIES;
+
 	if (a->fd == -1) {
 		ask_try(d, a);
 		return;
@@ -473,8 +476,12 @@ ask_timeout(struct dns *d, struct ask *a)
 		return;
 	if (a->q->why[0] == '\0')
 		ask_why(d, a, "no answer in time");
-	if (a->tries >= EDNS_TRIES)
+	if (d->drops_edns && a->q->at == NULL && !a->q->raw)
+		most = 1;
+	if (a->edns && a->tries >= most) {
 		a->edns = false;
+		a->mute = true;
+	}
 	ask_next(d, a);
 }
 
@@ -485,7 +492,7 @@ ask_restart(struct dns *d, struct ask *a)
 	ask_close(a);
 	a->tcp = ask_is_tcp(d, a);
 	a->edns = true;
-	a->cd = a->confirm = false;
+	a->mute = a->cd = a->confirm = false;
 	a->tries = 0;
 	a->servfail = -1;
 	memset(a->count, 0, sizeof(a->count));

@@ -31,6 +31,7 @@ struct dns {
 	struct resolv resolv;
 	struct pace pace[RESOLV_SERVERS_MAX];
 	size_t fresh;		/* questions that wait for a first answer */
+	bool drops_edns;	/* a resolver, or what stands before it */
 	unsigned char buf[ASK_MESSAGE_MAX];
 };
 
@@ -42,6 +43,7 @@ struct ask {
 	bool secure;
 	int fd;
 	bool tcp, edns, cd;
+	bool mute;		/* without EDNS, for want of answers with it */
 	bool confirm;		/* without validation there was an answer */
 	bool sent_edns, sent_cd;	/* as in out */
 	int server, sent_server;
