@@ -222,7 +222,7 @@ work_aside(struct drain *d)
 	if (!left)
 		return;
 	link_walk(c->link);
-	met = c->link->client != NULL || link_step(c->link);
+	met = !c->stop && (c->link->client != NULL || link_step(c->link));
 	while (left && met && !c->stop) {
 		left = work_marked(d, false);
 		met = left && !c->stop && link_step(c->link);
