@@ -413,7 +413,7 @@ run_master(struct receiver *r)
 			(void)dup2(null, fd);
 	if (master_run(&m) == MASTER_UNFIT)
 		log_warn("cannot begin");
-	return EX_OSERR;
+	return EXIT_FAILURE;
 }
 
 static _Noreturn void
