@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # ETRN, and primaries that call: what wakes the flusher.
 . "$(dirname "$0")/../tap.sh"
+need python3
 
 mkconf 'etrn 192.0.2.0/24' 'xclient 203.0.113.9'
 mkdomain example.org
@@ -14,22 +15,30 @@ for address in a@example.org b@example.org c@sub.example.org \
 	    exit 1
 done
 
+# A client that waits for each reply: RECEIVER -C DIR COMMAND...
+cat >"$T/client" <<'END'
+import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+p = subprocess.Popen(sys.argv[1:4], stdin=theirs, stdout=theirs)
+theirs.close()
+f = ours.makefile('rwb', buffering=0)
+for command in [None, 'EHLO client.test'] + sys.argv[4:] + ['QUIT']:
+    if command is not None:
+        f.write(command.encode() + b'\r\n')
+    line = b'   -'
+    while line[3:4] == b'-':
+        line = f.readline()
+        print(line.decode().rstrip('\r\n'))
+p.wait()
+END
+
 # What a client at ADDRESS hears to the commands that follow.
 as()
 {
 	client=$1
 	shift
-	(
-		sleep 0.1
-		printf 'EHLO client.test\r\n'
-		sleep 0.1
-		for command; do
-			printf '%s\r\n' "$command"
-		done
-		sleep 0.1
-		printf 'QUIT\r\n'
-	) | TCPREMOTEIP=$client "$BIN/mx-receive" -C "$CONF" 2>"$T/log" |
-	    tr -d '\r' >"$T/replies"
+	TCPREMOTEIP=$client python3 "$T/client" "$BIN/mx-receive" -C "$CONF" \
+	    "$@" >"$T/replies" 2>"$T/log"
 	reply=$(grep -v '^2[25][01][- ]' "$T/replies" | tail -1)
 	all=$(cat "$T/replies")
 }
