@@ -623,7 +623,9 @@ has_room(const struct smtp_client *c)
 static enum smtp_client_result
 is_ready_for(struct smtp_client *c, const struct envelope *e)
 {
-	const struct smtp_step step = step_of("MAIL", 0);
+	const struct smtp_step step = step_of("MAIL",
+	    c->s.conf->timeout.mail);
+	struct reply r;
 	bool able, suits;
 
 	suits = smtp_session_suits(&c->s, e, &able);
@@ -632,10 +634,13 @@ is_ready_for(struct smtp_client *c, const struct envelope *e)
 		able = suits = false;
 	if (!has_room(c) || (!suits && c->n > 0))
 		return SMTP_CLIENT_FULL;
-	if (c->n == 0 && smtp_wire_pending(&c->s.wire) > 0) {
-		c->s.wire.out_of_step = true;
-		smtp_wire_lost(&c->s.wire, &step,
-		    "the server talks unasked before");
+	/* Unless it takes its leave it has answered something twice. */
+	if (c->n == 0 && smtp_wire_talks(&c->s.wire)) {
+		if (smtp_wire_get(&c->s.wire, &step, &r)) {
+			c->s.wire.out_of_step = true;
+			smtp_wire_lost(&c->s.wire, &step,
+			    "the server talks unasked before");
+		}
 		return SMTP_CLIENT_LOST;
 	}
 	if (suits)

@@ -16,7 +16,8 @@
  * GREET EHLO HELO MAIL RCPT DATA END BDAT RSET QUIT, or the first letters of
  * another verb.  The first unused entry of a step is its answer, then the last
  * one again.  "!" closes the connection, at the end of a reply behind it, and
- * "?" says nothing; LF within a reply separates its lines.
+ * "?" says nothing; LF within a reply separates its lines, and what follows a
+ * "~" comes 0.2 s later.
  */
 struct server {
 	int listener, fd;
@@ -57,7 +58,7 @@ answer(struct server *s, const char *step, const char **text)
 static bool
 say(struct server *s, const char *step)
 {
-	const char *text;
+	const char *text, *rest;
 	char *out = NULL;
 	size_t outlen = 0;
 	FILE *f;
@@ -74,6 +75,12 @@ say(struct server *s, const char *step)
 		return false;
 	if (len == 1 && *text == '?')
 		return true;
+	if ((rest = memchr(text, '~', (size_t)len)) != NULL) {
+		(void)dprintf(s->fd, "%.*s\r\n", (int)(rest - text), text);
+		usleep(200000);
+		len -= (int)(rest + 1 - text);
+		text = rest + 1;
+	}
 	if (strcmp(step, "DATA") == 0)
 		s->text = *text == '3';
 	if ((f = open_memstream(&out, &outlen)) == NULL)
@@ -609,6 +616,29 @@ test_window(size_t t)
 	end(&x);
 }
 
+/* What comes between two messages is no answer to the second. */
+static void
+test_between(const char *script, bool confused)
+{
+	struct smtp_client_rcpt rcpt[1] = { { .index = 0 } };
+	struct smtp_client_result_set r = { .rcpt = rcpt, .nrcpt = 1 };
+	struct smtp_client *c;
+	struct fixture x;
+	char error[512];
+
+	begin(&x, script, "A: b\r\n\r\ntext\r\n");
+	x.window = 8;
+	is_int(dial(&x, &c, error), SMTP_CLIENT_OK, "between: opened");
+	is_int(smtp_client_send(c, &x.m, &r), SMTP_CLIENT_OK, "between: one");
+	usleep(400000);
+	is_int(smtp_client_send(c, &x.m, &r), SMTP_CLIENT_LOST,
+	    "between: two is not sent");
+	ok(!r.unsure, "between: which is certain");
+	is_int(smtp_client_is_confused(c), confused, "between: in step");
+	smtp_client_close(c);
+	end(&x);
+}
+
 /* Which parameters go where, and what cannot go at all. */
 static const struct {
 	const char *ehlo, *sender, *params, *rcpt_params;
@@ -722,5 +752,7 @@ main(void)
 	test_many();
 	test_nobody();
 	test_short_file();
+	test_between(BURST "BDAT=250 1~250 1", true);
+	test_between(BURST "BDAT=250 1~421 idle!", false);
 	return done_testing();
 }
