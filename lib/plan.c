@@ -393,6 +393,8 @@ tlsa_write(FILE *f, const struct check *c, const struct plan *p,
     const struct check_options *o)
 {
 	const unsigned char *key = key_of(c, o);
+	const struct dns_query *ds = asked_find(c->asked, c->zone != NULL ?
+	    c->zone : c->domain, DNS_DS);
 	const struct dns_query *q;
 	char name[ADDR_DOMAIN_MAX + 1];
 	size_t i;
@@ -411,6 +413,10 @@ tlsa_write(FILE *f, const struct check *c, const struct plan *p,
 	    belongs(c, p->backup), p->backup, q != NULL && q->nrr > 0 ?
 	    ", beside the record there is until its TTL has passed twice" :
 	    "");
+	if (ds != NULL && ds->outcome == DNS_NODATA &&
+	    check_is_in_zone(c, p->backup))
+		fprintf(f, "; once that zone is signed, as nobody heeds it "
+		    "before:\n;   ");
 	fprintf(f, "%s.\t%d\tIN\tTLSA\t3 1 1 ", name, TTL_STEADY);
 	for (i = 0; i < CHECK_KEY; i++)
 		fprintf(f, "%02x", key[i]);

@@ -196,6 +196,9 @@ like "$(cat "$T/alone.plan")" '^; the primary is missing' "alone: who knows?"
 mend sts 'fail  sts-cover: mx2.backup.test' 'Add "mx: mx2\.backup\.test" to' \
     '_mta-sts\.sts\.test'
 mend own 'fail  backup-listed: mx2.own.test' 'mx-check -s -C /'
+like "$(cat "$T/own.plan")" '^; once that zone is signed.*
+;   _25._tcp.mx2.own.test.	3600	IN	TLSA	3 1 1 ' \
+    "own: a record that nobody would heed"
 
 for i in 1 2 3; do
 	stop "$(tail -n "$i" "$T/.pids" | head -n 1)"
