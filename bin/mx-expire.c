@@ -26,6 +26,8 @@
 #define SWEEP_AGE	(36 * 3600)
 /* Copies of mail that was lost unheard. */
 #define WITHHELD_KEEP	(7 * 86400)
+/* After that nobody asks why a report to a stranger took so long. */
+#define STRANGER_KEEP	(7 * 86400)
 /* Two runs further apart than this make the clock suspect. */
 #define CLOCK_FORWARD	(7 * 86400)
 #define CLOCK_BACK	3600
@@ -160,6 +162,21 @@ drop_copies(struct run *r, const struct settings *s, const char *domain)
 }
 
 static void
+swept(const char *path, const char *why, void *arg)
+{
+	tell(arg, path, why);
+}
+
+/* Reports go to whole worlds of domains, most of them once. */
+static void
+leave_stranger(struct run *r, const char *domain)
+{
+	if (sweep_domain(r->spool, domain, STRANGER_KEEP, r->dry, swept,
+	    r) == -1)
+		skip(r, domain);
+}
+
+static void
 visit_domain(struct run *r, const char *domain)
 {
 	char error[CONF_ERROR_MAX];
@@ -205,6 +222,8 @@ visit_domain(struct run *r, const char *domain)
 	drop_copies(r, &s, domain);
 	if (!r->dry && spool_sync_domain(r->spool, domain) == -1)
 		warn("%s", domain);
+	if (match == CONF_NO)
+		leave_stranger(r, domain);
 }
 
 /*
@@ -225,12 +244,6 @@ clock_is_sane(const struct run *r)
 	warnx("the clock says %s, at the last run it said %s: nothing expires "
 	    "in this run (-f insists)", b, a);
 	return false;
-}
-
-static void
-swept(const char *path, const char *why, void *arg)
-{
-	tell(arg, path, why);
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "ledger.h"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,16 +32,22 @@ struct ledger_holds {
 int
 ledger_lock(struct spool *sp, const char *domain)
 {
+	struct stat st;
 	int fd, saved;
 
 	fd = spool_lock_open(sp, domain);
-	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		saved = errno;
-		close(fd);
-		errno = saved;
+	if (fd == -1)
 		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		/* Its last holder may have removed it meanwhile. */
+		if (fstat(fd, &st) == 0 && st.st_nlink > 0)
+			return fd;
+		errno = EWOULDBLOCK;
 	}
-	return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 /* Is the domain on hold by the operator?  Fills what is known of it. */

@@ -657,23 +657,39 @@ spool_seen_lock(int fd, int64_t ms)
 	return true;
 }
 
+/* A domain's name does not begin with a dot. */
+static bool
+lock_path(char *path, size_t size, const char *domain)
+{
+	if (domain != NULL && spool_check_domain(domain) == -1)
+		return false;
+	if (snprintf(path, size, "locks/%s", domain != NULL ? domain :
+	    ".all") < (int)size)
+		return true;
+	errno = ENAMETOOLONG;
+	return false;
+}
+
 int
 spool_lock_open(struct spool *sp, const char *domain)
 {
 	char path[ADDR_DOMAIN_MAX + 32];
 
-	if (domain != NULL && spool_check_domain(domain) == -1)
-		return -1;
-	/* A domain's name does not begin with a dot. */
-	if (snprintf(path, sizeof(path), "locks/%s", domain != NULL ? domain :
-	    ".all") >= (int)sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	if (make_dir(sp->fd, "locks") == -1)
+	if (!lock_path(path, sizeof(path), domain) ||
+	    make_dir(sp->fd, "locks") == -1)
 		return -1;
 	return openat(sp->fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 	    0600);
+}
+
+int
+spool_lock_remove(struct spool *sp, const char *domain)
+{
+	char path[ADDR_DOMAIN_MAX + 32];
+
+	if (!lock_path(path, sizeof(path), domain))
+		return -1;
+	return unlinkat(sp->fd, path, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 /*** The trigger ***/

@@ -69,6 +69,8 @@ int spool_sync_domain(struct spool *sp, const char *domain);
  * a descriptor, or -1.  No receiver can open it, so none can hold it.
  */
 int spool_lock_open(struct spool *sp, const char *domain);
+/* Removes that of DOMAIN; whoever waits for it finds that it has no name. */
+int spool_lock_remove(struct spool *sp, const char *domain);
 
 /*
  * Wakes mx-flush -w for DOMAIN, or for all if that is NULL.  0, or -1 with

@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "ledger.h"
 #include "message.h"
 #include "scan.h"
 
@@ -184,4 +186,122 @@ sweep_run(struct spool *sp, int64_t age, bool dry,
 	}
 	free(list);
 	return result;
+}
+
+/*** Domains that are gone ***/
+
+/* Has nothing been added to PATH, or removed, for AGE seconds? */
+static bool
+is_idle(int at, const char *path, int64_t age)
+{
+	struct stat st;
+
+	if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT;
+	return time(NULL) - st.st_mtime >= age;
+}
+
+static bool
+is_abandoned(struct spool *sp, const char *domain, int64_t age)
+{
+	char path[SPOOL_PATH_SIZE];
+	struct scan_entry e;
+	struct scan *scan;
+	int got;
+
+	if (spool_check_domain(domain) == -1 ||
+	    !is_idle(sp->state, domain, age))
+		return false;
+	for (size_t i = 0; i < SPOOL_NFOLDERS; i++)
+		if (!spool_path(path, domain, (enum spool_folder)i, NULL) ||
+		    !is_idle(sp->mail, path, age))
+			return false;
+	if ((scan = scan_open(sp, domain, (1 << SPOOL_NFOLDERS) - 1)) == NULL)
+		return false;
+	got = scan_next(scan, &e);
+	scan_close(scan);
+	return got == 0;
+}
+
+/* The directory PATH below AT, with the files in it. */
+static int
+remove_files(int at, const char *path)
+{
+	struct dirent *e;
+	DIR *dir;
+
+	if ((dir = spool_dir(at, path)) == NULL)
+		return errno == ENOENT ? 0 : -1;
+	while ((e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+	closedir(dir);
+	return unlinkat(at, path, AT_REMOVEDIR);
+}
+
+/* An empty maildir; whoever is faster and puts something there keeps it. */
+static int
+remove_maildir(int at, const char *path)
+{
+	static const char *const subs[] = { "/tmp", "/new", "/cur", "" };
+	char name[SPOOL_PATH_SIZE + 8];
+
+	for (size_t i = 0; i < sizeof(subs) / sizeof(subs[0]); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, subs[i]);
+		if (unlinkat(at, name, AT_REMOVEDIR) == -1 && errno != ENOENT)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+remove_folders(struct spool *sp, const char *domain)
+{
+	char path[SPOOL_PATH_SIZE];
+
+	for (size_t i = SPOOL_HELD; i < SPOOL_NFOLDERS; i++) {
+		if (!spool_path(path, domain, (enum spool_folder)i, NULL))
+			return -1;
+		*strrchr(path, '/') = '\0';
+		if (remove_maildir(sp->mail, path) == -1)
+			return -1;
+	}
+	return remove_maildir(sp->mail, domain);
+}
+
+/* The mail's directory last: by it the next run finds what is left. */
+static int
+remove_domain(struct spool *sp, const char *domain)
+{
+	char path[SPOOL_PATH_SIZE];
+
+	(void)snprintf(path, sizeof(path), "%s/replies", domain);
+	if (ledger_note_primaries(sp, domain, NULL, 0) == -1 ||
+	    remove_files(sp->state, path) == -1 ||
+	    remove_files(sp->state, domain) == -1 ||
+	    spool_lock_remove(sp, domain) == -1)
+		return -1;
+	return remove_folders(sp, domain);
+}
+
+int
+sweep_domain(struct spool *sp, const char *domain, int64_t age, bool dry,
+    void (*fn)(const char *path, const char *why, void *arg), void *arg)
+{
+	int lock, result = 0;
+
+	if (!is_abandoned(sp, domain, age))
+		return 0;
+	if ((lock = ledger_lock(sp, domain)) == -1)
+		return errno == EWOULDBLOCK ? 0 : -1;
+	if (is_abandoned(sp, domain, age)) {
+		if (fn != NULL)
+			fn(domain, "a domain of which nothing is left", arg);
+		if (!dry)
+			result = remove_domain(sp, domain);
+	}
+	close(lock);
+	/* Somebody's file, or a message that has just come. */
+	return result == -1 && errno != ENOTEMPTY && errno != EEXIST &&
+	    errno != EISDIR ? -1 : 0;
 }

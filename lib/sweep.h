@@ -22,4 +22,14 @@ int sweep_last_run_set(struct spool *sp, time_t now);
 int sweep_run(struct spool *sp, int64_t age, bool dry,
     void (*fn)(const char *name, const char *why, void *arg), void *arg);
 
+/*
+ * Removes the directories of DOMAIN, which must be none of ours, with all
+ * that is remembered of it, if nothing lies there, nothing has come or gone
+ * for AGE seconds and no flusher is at it.  What is no part of a spool stays,
+ * and the directories that it is in.  FN and DRY as above.  0, or -1 with
+ * errno.
+ */
+int sweep_domain(struct spool *sp, const char *domain, int64_t age, bool dry,
+    void (*fn)(const char *name, const char *why, void *arg), void *arg);
+
 #endif

@@ -223,4 +223,49 @@ is "$(expire -v 2>/dev/null | sort)" \
 1764000000.M1P1Q1.h: a stale temporary" "what is stale is swept"
 is "$(ls "$SPOOL/tmp")" 1764000000.M1P1Q2.h "the young one stays"
 is "$(ls "$SPOOL/state/a.test/replies")" "" "replies of what is gone do not"
+
+# Directories of a domain that is none of ours: NAME
+stranger()
+{
+	mkdir -p "$SPOOL/state/$1/replies" "$SPOOL/locks"
+	mkdir -p "$SPOOL/mail/$1/new" "$SPOOL/mail/$1/cur" "$SPOOL/mail/$1/tmp"
+	mkdir -p "$SPOOL/mail/$1/.Held/new" "$SPOOL/mail/$1/.Held/cur"
+	: >"$SPOOL/locks/$1"
+	: >"$SPOOL/state/$1/state"
+	: >"$SPOOL/state/$1/outages"
+	find "$SPOOL/mail/$1" "$SPOOL/state/$1" -exec touch -d '8 days ago' {} +
+}
+not_free()
+{
+	! flock -n "$1" true
+}
+left()
+{
+	(cd "$SPOOL" && ls -d mail/"$1" state/"$1" locks/"$1" 2>/dev/null |
+	    tr '\n' ' ')
+}
+for d in empty.test young.test asleep.test reader.test at-it.test; do
+	stranger $d
+done
+stranger default.test
+touch "$SPOOL/mail/young.test/cur"
+touch "$SPOOL/state/asleep.test"
+: >"$SPOOL/mail/reader.test/dovecot-uidlist"
+touch -d '8 days ago' "$SPOOL/mail/reader.test"
+flock "$SPOOL/locks/at-it.test" sleep 60 &
+cleanup_pid $!
+until_ok 5 not_free "$SPOOL/locks/at-it.test"
+like "$(expire -n 2>/dev/null)" \
+    '^empty.test: would remove: a domain of which nothing is left' "-n says so"
+is "$(left empty.test)" "locks/empty.test mail/empty.test state/empty.test " \
+    "and removes nothing"
+ok "run" expire
+is "$(left empty.test)" "" "a stranger's domain that is empty goes"
+for d in young.test asleep.test at-it.test; do
+	is "$(left $d)" "locks/$d mail/$d state/$d " "$d stays"
+done
+is "$(left default.test)" \
+    "locks/default.test mail/default.test state/default.test " "ours stays"
+is "$(left reader.test)$(ls "$SPOOL/mail/reader.test")" \
+    "mail/reader.test dovecot-uidlist" "a mail reader's file keeps its place"
 done_testing
