@@ -322,7 +322,7 @@ begin(struct fixture *x, const char *script, const char *text)
 	x->conf.timeout.rcpt = x->conf.timeout.data = 1000;
 	x->conf.timeout.block = x->conf.timeout.dot = 1000;
 	/* For who is about to close; no script keeps silent there. */
-	x->conf.timeout.quit = 10000;
+	x->conf.timeout.quit = 3000;
 	envelope_init(&x->m.envelope);
 	envelope_set_sender(&x->m.envelope, "s@x.test", "BODY=8BITMIME");
 	envelope_add(&x->m.envelope, "a@y.test", "");
