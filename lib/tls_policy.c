@@ -34,6 +34,8 @@ tls_policy_route(struct tls_policy *p, struct route *r,
 	p->route = r;
 	p->dane_only = remembered != NULL &&
 	    strstr(remembered, " dane-") != NULL;
+	p->never_clear = remembered != NULL &&
+	    strncmp(remembered, "TLSv", 4) == 0;
 	if (p->settings->tls != CONF_TLS_DANE)
 		return;
 	if (!dns_trusts_ad(p->dns))
@@ -92,8 +94,10 @@ ask_dane(struct tls_policy *p, size_t host, struct tls_want *want, char *why)
 		return TLS_DEMAND_LEAVE;
 	}
 	if (h->kind == DANE_NONE) {
+		/* All its records may have been unusable (RFC 7672 2.2). */
 		if (!p->dane_only)
-			return TLS_DEMAND_TRY;
+			return p->never_clear ? TLS_DEMAND_MUST :
+			    TLS_DEMAND_TRY;
 		(void)snprintf(why, TLS_ERROR_MAX, "it was known by DANE "
 		    "when the DNS led there, and is not now");
 		return TLS_DEMAND_LEAVE;

@@ -32,6 +32,7 @@ struct tls_policy {
 	struct tls_client *own;
 	const struct route *route;
 	bool dane_only;		/* what is not known by DANE is left alone */
+	bool never_clear;	/* nor does "dane" fall back to clear text */
 	struct dane_host *dane;	/* one for each host of the route; or NULL */
 	size_t ndane;
 	bool broken[ROUTE_ADDRS_MAX];
@@ -42,9 +43,10 @@ struct tls_policy {
 /*
  * For R, which is borrowed until the next call.  REMEMBERED is NULL for a
  * route out of the DNS, else what tls_print() said of it when it worked: one
- * that was known by DANE has to be known by it again, for a DNS that fails
- * cannot say that DANE has been given up.  Asks for TLSA records where the
- * policy wants them, until DEADLINE at most.
+ * that was known by DANE has to be known by it again, and one with TLS to
+ * have that again where the policy is DANE, for a DNS that fails cannot say
+ * that DANE has been given up.  Asks for TLSA records where the policy wants
+ * them, until DEADLINE at most.
  */
 void tls_policy_route(struct tls_policy *p, struct route *r,
     const char *remembered, int64_t deadline);

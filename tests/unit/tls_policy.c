@@ -161,6 +161,17 @@ test_ask(void)
 	is_int(tls_policy_ask(&p, 0, &want, &tls, why), TLS_DEMAND_TRY,
 	    "DANE, and an insecure route: as may");
 	is_int(want.how, TLS_MAY, "whoever it is");
+	tls_policy_route(&p, &r, "none", 0);
+	is_int(tls_policy_ask(&p, 0, &want, &tls, why), TLS_DEMAND_TRY,
+	    "remembered without TLS: the same");
+	tls_policy_route(&p, &r, "TLSv1.3 TLS_AES_256_GCM_SHA384 none", 0);
+	is_int(tls_policy_ask(&p, 0, &want, &tls, why), TLS_DEMAND_MUST,
+	    "remembered with it: never in clear text");
+	is_int(want.how, TLS_MAY, "whoever it is");
+	s.tls = CONF_TLS_MAY;
+	is_int(tls_policy_ask(&p, 0, &want, &tls, why), TLS_DEMAND_TRY,
+	    "which \"may\" does not ask for");
+	s.tls = CONF_TLS_DANE;
 	tls_policy_clear(&p);
 	dns_close(p.dns);
 }
